@@ -1,0 +1,129 @@
+/* Vectors of 16 bytes on x86-64 (SSSE3), which both of its kernels use where code points are moved about. */
+#ifndef FASTWS_VECTOR_SSE_H
+#define FASTWS_VECTOR_SSE_H
+
+typedef __m128i quad;
+
+FWS_INLINE quad q_load(const void *p) { return _mm_loadu_si128((const __m128i *)p); }
+FWS_INLINE void q_store(void *p, quad v) { _mm_storeu_si128((__m128i *)p, v); }
+FWS_INLINE void q_store_low(void *p, quad v) { _mm_storel_epi64((__m128i *)p, v); }
+FWS_INLINE quad q_splat_key(uint32_t key) { return _mm_set1_epi32((int)key); }
+FWS_INLINE quad q_xor(quad a, quad b) { return _mm_xor_si128(a, b); }
+FWS_INLINE quad q_or(quad a, quad b) { return _mm_or_si128(a, b); }
+FWS_INLINE quad q_shuffle(quad v, quad index) { return _mm_shuffle_epi8(v, index); }
+FWS_INLINE int q_is_ascii(quad v) { return _mm_movemask_epi8(v) == 0; }
+
+FWS_INLINE uint8_t q_highest(quad v) {
+    v = _mm_max_epu8(v, _mm_srli_si128(v, 8));
+    v = _mm_max_epu8(v, _mm_srli_si128(v, 4));
+    v = _mm_max_epu8(v, _mm_srli_si128(v, 2));
+    v = _mm_max_epu8(v, _mm_srli_si128(v, 1));
+    return (uint8_t)_mm_cvtsi128_si32(v);
+}
+
+FWS_INLINE quad q_load_low(const void *p) { return _mm_loadl_epi64((const __m128i *)p); }
+FWS_INLINE quad q_high_half(quad v) { return _mm_srli_si128(v, 8); }
+
+/* The bytes one place earlier: `last` comes first. */
+FWS_INLINE quad q_shift_in(quad v, uint8_t last) { return _mm_or_si128(_mm_slli_si128(v, 1), _mm_cvtsi32_si128(last)); }
+
+/* 16 bytes to 16 units. */
+FWS_INLINE void q_widen_to_ucs2(uint16_t *dst, quad v) {
+    q_store(dst, _mm_unpacklo_epi8(v, _mm_setzero_si128()));
+    q_store(dst + 8, _mm_unpackhi_epi8(v, _mm_setzero_si128()));
+}
+
+/* 8 units of 2 bytes to 8 of 4. */
+FWS_INLINE void q_widen_to_ucs4(uint32_t *dst, quad v) {
+    q_store(dst, _mm_unpacklo_epi16(v, _mm_setzero_si128()));
+    q_store(dst + 4, _mm_unpackhi_epi16(v, _mm_setzero_si128()));
+}
+
+FWS_INLINE void q_widen_bytes_to_ucs4(uint32_t *dst, quad v) {
+    q_widen_to_ucs4(dst, _mm_unpacklo_epi8(v, _mm_setzero_si128()));
+    q_widen_to_ucs4(dst + 8, _mm_unpackhi_epi8(v, _mm_setzero_si128()));
+}
+
+/* Code points of 1 or 2 bytes, one to a 16-bit unit: the last byte low, the lead (or 0) high.
+ *   110aaaaa 10bbbbbb  ->  00000aaa aabbbbbb        0 0ccccccc  ->  00000000 0ccccccc */
+FWS_INLINE quad q_join2(quad v) {
+    const quad low = _mm_and_si128(v, _mm_set1_epi16(0x7F));
+    const quad high = _mm_and_si128(v, _mm_set1_epi16(0x1F00));
+    return _mm_or_si128(low, _mm_srli_epi16(high, 2));
+}
+
+/* Code points of 1 to 3 bytes, one to a 32-bit unit, the last byte lowest.
+ *   1110aaaa 10bbbbbb 10cccccc  ->  aaaabbbb bbcccccc */
+FWS_INLINE quad q_join3(quad v) {
+    const quad ascii = _mm_and_si128(v, _mm_set1_epi32(0x7F));
+    const quad middle = _mm_srli_epi32(_mm_and_si128(v, _mm_set1_epi32(0x3F00)), 2);
+    const quad high = _mm_srli_epi32(_mm_and_si128(v, _mm_set1_epi32(0x0F0000)), 4);
+    return _mm_or_si128(_mm_or_si128(ascii, middle), high);
+}
+
+/* Code points of 1 to 4 bytes, one to a 32-bit unit, the last byte lowest. The third byte of a 3-byte code point is
+ * 1110aaaa where that of a 4-byte one is 10bbbbbb: its bit 5 is dropped where bit 6 is set.
+ *   11110aaa 10bbbbbb 10cccccc 10dddddd  ->  aaabb bbbbcccc ccdddddd */
+FWS_INLINE quad q_join4(quad v) {
+    const quad ascii = _mm_and_si128(v, _mm_set1_epi32(0x7F));
+    const quad middle = _mm_srli_epi32(_mm_and_si128(v, _mm_set1_epi32(0x3F00)), 2);
+    const quad third = _mm_and_si128(v, _mm_set1_epi32(0x3F0000));
+    const quad is_lead3 = _mm_srli_epi32(_mm_and_si128(v, _mm_set1_epi32(0x400000)), 1);
+    const quad high = _mm_srli_epi32(_mm_xor_si128(third, is_lead3), 4);
+    const quad top = _mm_srli_epi32(_mm_and_si128(v, _mm_set1_epi32(0x07000000)), 6);
+    return _mm_or_si128(_mm_or_si128(ascii, middle), _mm_or_si128(high, top));
+}
+
+/* Four 32-bit units below 0x10000 from each of two vectors to eight 16-bit ones. SSE4.1 has packus for this; SSSE3
+ * shuffles. */
+FWS_INLINE quad q_narrow(quad a, quad b) {
+    const quad low = _mm_set_epi8(-1, -1, -1, -1, -1, -1, -1, -1, 13, 12, 9, 8, 5, 4, 1, 0);
+    return _mm_unpacklo_epi64(_mm_shuffle_epi8(a, low), _mm_shuffle_epi8(b, low));
+}
+
+/* Latin-1: the byte after a lead of 0xC3 stands 0x40 higher than in its continuation byte. `before` holds the bytes
+ * one place earlier. */
+FWS_INLINE quad q_lift_latin1(quad v, quad before) {
+    const quad after_c3 = _mm_cmpeq_epi8(before, _mm_set1_epi8((char)0xC3));
+    return _mm_add_epi8(v, _mm_and_si128(after_c3, _mm_set1_epi8(0x40)));
+}
+
+/* A bit for every byte below 0xC0: what is left of Latin-1 text when its leads are taken out. */
+FWS_INLINE unsigned q_non_lead_bits(quad v) {
+    /* Signed, 0xC0 to 0xFF are -64 to -1. */
+    const quad lead = _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8(-65)), _mm_cmpgt_epi8(_mm_setzero_si128(), v));
+    return (unsigned)_mm_movemask_epi8(lead) ^ 0xFFFF;
+}
+
+/* The other way: units to UTF-8. */
+
+FWS_INLINE int q_is_ascii16(quad v) {
+    return _mm_movemask_epi8(_mm_cmpeq_epi16(_mm_and_si128(v, _mm_set1_epi16(~0x7F)), _mm_setzero_si128())) == 0xFFFF;
+}
+FWS_INLINE quad q_narrow_to_bytes(quad a, quad b) { return _mm_packus_epi16(a, b); }
+FWS_INLINE quad q_low_to_ucs4(quad v) { return _mm_unpacklo_epi16(v, _mm_setzero_si128()); }
+FWS_INLINE quad q_high_to_ucs4(quad v) { return _mm_unpackhi_epi16(v, _mm_setzero_si128()); }
+
+/* Four code points, each spread over the bytes of its unit, the last one lowest, with the bits that mark leads and
+ * continuations. *lengths tells their lengths less one: low bits in bits 0 to 3, high bits in bits 4 to 7. */
+FWS_INLINE quad q_spread_code_points(quad c, unsigned *lengths) {
+    const quad from2 = _mm_cmpgt_epi32(c, _mm_set1_epi32(0x7F));
+    const quad from3 = _mm_cmpgt_epi32(c, _mm_set1_epi32(0x7FF));
+    const quad from4 = _mm_cmpgt_epi32(c, _mm_set1_epi32(0xFFFF));
+    const quad six_bits =
+        _mm_or_si128(_mm_or_si128(_mm_and_si128(c, _mm_set1_epi32(0x3F)),
+                                  _mm_and_si128(_mm_slli_epi32(c, 2), _mm_set1_epi32(0x3F00))),
+                     _mm_or_si128(_mm_and_si128(_mm_slli_epi32(c, 4), _mm_set1_epi32(0x3F0000)),
+                                  _mm_and_si128(_mm_slli_epi32(c, 6), _mm_set1_epi32(0x07000000))));
+    /* Each length's marks replace those of the one before. */
+    const quad marks2 = _mm_and_si128(from2, _mm_set1_epi32(0xC080));
+    const quad marks3 = _mm_and_si128(from3, _mm_set1_epi32(0xC080 ^ 0xE08080));
+    const quad marks4 = _mm_and_si128(from4, _mm_set1_epi32((int)(0xE08080u ^ 0xF0808080u)));
+    const quad marks = _mm_xor_si128(marks2, _mm_xor_si128(marks3, marks4));
+    const quad low = _mm_xor_si128(from2, _mm_xor_si128(from3, from4));
+    *lengths = (unsigned)_mm_movemask_ps(_mm_castsi128_ps(low)) |
+               (unsigned)_mm_movemask_ps(_mm_castsi128_ps(from3)) << 4;
+    return _mm_or_si128(_mm_andnot_si128(from2, c), _mm_and_si128(from2, _mm_or_si128(six_bits, marks)));
+}
+
+#endif

@@ -1,0 +1,53 @@
+"""Picks one of the two twins, once, and says which.
+
+``FASTWS_NO_EXTENSIONS=1`` picks the pure twin. Otherwise the native one is taken, and only a module that is not there
+is forgiven: a native module that is there and does not load is a broken build, and its error is heard.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+__all__ = ["backend", "backend_name", "kernel_name", "why_not_native"]
+
+_why_not_native: str | None = None
+
+
+def _pick() -> ModuleType:
+    global _why_not_native
+    from . import _pure
+
+    if os.environ.get("FASTWS_NO_EXTENSIONS", "") not in ("", "0"):
+        _why_not_native = "FASTWS_NO_EXTENSIONS is set"
+        return _pure
+    try:
+        return importlib.import_module("._native", __package__)
+    except ModuleNotFoundError as error:
+        if error.name != f"{__package__}._native":
+            raise
+        _why_not_native = "this installation was built without it"
+        return _pure
+
+
+if TYPE_CHECKING:
+    from . import _pure as backend
+else:
+    backend = _pick()
+
+
+def backend_name() -> str:
+    """Which twin runs: ``"native"`` or ``"python"``."""
+    return "python" if backend.__name__.endswith("_pure") else "native"
+
+
+def kernel_name() -> str:
+    """Which CPU kernel the native twin uses, or ``"none"`` for the pure one."""
+    return backend.kernel_name()
+
+
+def why_not_native() -> str | None:
+    """Why the pure twin runs, or None where the native one does."""
+    return _why_not_native
