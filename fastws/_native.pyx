@@ -105,12 +105,17 @@ cdef struct Source:
     Py_buffer view
 
 
-cdef int open_source(object data, Source *source) except -1:
-    source.held = False
+cdef inline int open_source(object data, Source *source) except -1:
     if PyBytes_CheckExact(data):
+        source.held = False
         source.data = <const uint8_t *>PyBytes_AS_STRING(data)
         source.n = PyBytes_GET_SIZE(data)
         return 0
+    return open_buffer(data, source)
+
+
+cdef int open_buffer(object data, Source *source) except -1:
+    source.held = False
     try:
         PyObject_GetBuffer(data, &source.view, PyBUF_FULL_RO)
     except TypeError:
@@ -154,7 +159,14 @@ cdef bytes copy_of(object data):
         close_source(&source)
 
 
-cdef int read_key(object key, uint8_t *out) except -1:
+cdef inline int read_key(object key, uint8_t *out) except -1:
+    if PyBytes_CheckExact(key) and PyBytes_GET_SIZE(key) == 4:
+        memcpy(out, PyBytes_AS_STRING(key), 4)
+        return 0
+    return read_buffer_key(key, out)
+
+
+cdef int read_buffer_key(object key, uint8_t *out) except -1:
     cdef Source source
     open_source(key, &source)
     try:
@@ -178,8 +190,13 @@ cdef extern from *:
     object PyNumber_Index(object number)
 
 
-cdef int read_phase(object phase) except -1:
-    cdef object number = phase if PyLong_CheckExact(phase) else PyNumber_Index(phase)
+cdef inline int read_phase(object phase) except -1:
+    cdef int value = fastws_small_int(phase) if PyLong_CheckExact(phase) else -1
+    return value if value >= 0 else read_any_phase(phase)
+
+
+cdef int read_any_phase(object phase) except -1:
+    cdef object number = PyNumber_Index(phase)
     cdef int value = fastws_small_int(number)
     if value < 0:
         raise ValueError(f"phase is 0 to 3, not {number}")

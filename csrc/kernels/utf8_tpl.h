@@ -85,12 +85,11 @@ FWS_INLINE vec utf8_errors(vec before, vec v) {
 /* Non-zero if the last bytes of `v` begin a code point that is not complete: a lead of 4 within the last 3 bytes, of
  * 3 within the last 2, of 2 at the end. */
 FWS_INLINE vec utf8_unfinished(vec v) {
-    uint8_t highest[V_BYTES];
-    memset(highest, 0xFF, V_BYTES);
-    highest[V_BYTES - 3] = 0xF0 - 1;
-    highest[V_BYTES - 2] = 0xE0 - 1;
-    highest[V_BYTES - 1] = 0xC0 - 1;
-    return v_subtract_saturated(v, v_load(highest));
+    /* The highest byte that may stand so close to the end; earlier ones may be any. Longer than any vector. */
+    static const uint8_t allowed[32] = {
+        0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,     0xFF,     0xFF,
+        0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xF0 - 1, 0xE0 - 1, 0xC0 - 1};
+    return v_subtract_saturated(v, v_load(allowed + sizeof allowed - V_BYTES));
 }
 
 /* The start of the code point that src[0..end) leaves unfinished, or end. All before `end` is valid. */
@@ -132,8 +131,7 @@ FWS_INLINE int short_is_ascii(const uint8_t *src, size_t n) {
 
 /* What runs along from block to block. */
 typedef struct {
-    vec before;     /* the last vector of the block before */
-    vec unfinished; /* non-zero if that one ends inside a code point */
+    vec before; /* the last vector of the block before; ASCII at the start */
     vec highest;
     size_t code_points;
 } utf8_progress;
@@ -146,7 +144,7 @@ FWS_INLINE int check_block(const uint8_t *src, utf8_progress *progress) {
         all = v_or(all, v[i]);
     }
     if (v_is_ascii(all)) {
-        if (!v_is_zero(progress->unfinished)) {
+        if (!v_is_zero(utf8_unfinished(progress->before))) {
             return 0;
         }
         progress->code_points += CHECK_BLOCK;
@@ -159,31 +157,42 @@ FWS_INLINE int check_block(const uint8_t *src, utf8_progress *progress) {
             leads |= v_lead_bits(v[i]) << (i * V_BYTES);
             before = v[i];
         }
-        if (!v_is_zero(errors)) {
+        if (FWS_UNLIKELY(!v_is_zero(errors))) {
             return 0;
         }
         progress->highest = highest;
-        progress->unfinished = utf8_unfinished(v[CHECK_VECTORS - 1]);
         progress->code_points += FWS_BIT_COUNT(leads);
     }
     progress->before = v[CHECK_VECTORS - 1];
     return 1;
 }
 
-static size_t utf8_check_vector(const uint8_t *src, size_t n, fws_text_stats *stats) {
-    utf8_progress progress = {v_zero(), v_zero(), v_zero(), 0};
+/* Bytes of ASCII at the start of src, a multiple of CHECK_BLOCK. */
+FWS_INLINE size_t ascii_blocks(const uint8_t *src, size_t n) {
     size_t i = 0;
+    for (; n - i >= CHECK_BLOCK; i += CHECK_BLOCK) {
+        vec all = v_load(src + i);
+        for (int k = 1; k < CHECK_VECTORS; k++) {
+            all = v_or(all, v_load(src + i + k * V_BYTES));
+        }
+        if (!v_is_ascii(all)) {
+            break;
+        }
+    }
+    return i;
+}
+
+static size_t utf8_check_vector(const uint8_t *src, size_t n, fws_text_stats *stats) {
+    size_t i = ascii_blocks(src, n);
+    utf8_progress progress = {v_zero(), v_zero(), i};
     while (n - i >= CHECK_BLOCK && check_block(src + i, &progress)) {
         i += CHECK_BLOCK;
     }
     const size_t rest = n - i;
-    if (rest < CHECK_BLOCK && v_is_zero(progress.unfinished)) {
-        if (short_is_ascii(src + i, rest)) {
-            progress.code_points += rest;
-            i = n;
-        }
-    }
-    if (i < n && rest < CHECK_BLOCK) {
+    if (rest < CHECK_BLOCK && short_is_ascii(src + i, rest) && v_is_zero(utf8_unfinished(progress.before))) {
+        progress.code_points += rest;
+        i = n;
+    } else if (rest < CHECK_BLOCK) {
         /* The end, with ASCII behind it: a code point that it cuts shows as an error. */
         uint8_t block[CHECK_BLOCK];
         memset(block, 0, CHECK_BLOCK);
@@ -197,6 +206,9 @@ static size_t utf8_check_vector(const uint8_t *src, size_t n, fws_text_stats *st
     stats->code_points += progress.code_points;
     if (highest > stats->widest) {
         stats->widest = highest;
+    }
+    if (i == n && n % CHECK_BLOCK) {
+        return n;
     }
     /* The scalar kernel finds the exact place, from the last boundary on. */
     const size_t boundary = utf8_boundary(src, i);
