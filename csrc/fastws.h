@@ -31,12 +31,12 @@ typedef enum {
 
 /* A frame header as it stands on the wire (RFC 6455 §5.2). */
 typedef struct {
-    uint64_t length;  /* payload bytes that follow */
-    uint8_t first;    /* FIN, RSV1 to RSV3 and the opcode, as sent */
-    uint8_t second;   /* MASK and the 7-bit length, as sent */
-    uint8_t size;     /* bytes of the header, 2 to 14 */
+    uint64_t length;    /* payload bytes that follow */
+    uint8_t first;      /* FIN, RSV1 to RSV3 and the opcode, as sent */
+    uint8_t second;     /* MASK and the 7-bit length, as sent */
+    uint8_t size;       /* bytes of the header, 2 to 14 */
     uint8_t has_length; /* whether `length` was read: a header cut before its key has one */
-    uint8_t key[4];   /* the masking key, zero where the frame is not masked */
+    uint8_t key[4];     /* the masking key, zero where the frame is not masked */
 } fws_header;
 
 /* What a decoder expects of the next header. */

@@ -6,8 +6,8 @@ enum { SCRATCH = 4096 };
 
 /* What may follow a lead byte (RFC 3629 §4). */
 typedef struct {
-    unsigned length;       /* bytes of the code point; 0 if the byte cannot lead */
-    uint8_t low, high;     /* bounds of its second byte, where overlong forms and surrogates show */
+    unsigned length;   /* bytes of the code point; 0 if the byte cannot lead */
+    uint8_t low, high; /* bounds of its second byte, where overlong forms and surrogates show */
 } sequence;
 
 static sequence sequence_of(uint8_t lead) {
@@ -128,6 +128,4 @@ int fws_is_utf8(const uint8_t *src, size_t n) {
     return fws_active->utf8_check(src, n, &stats) == n;
 }
 
-int fws_utf8_width(const fws_utf8 *state) {
-    return state->widest < 0xC4 ? 1 : state->widest < 0xF0 ? 2 : 4;
-}
+int fws_utf8_width(const fws_utf8 *state) { return state->widest < 0xC4 ? 1 : state->widest < 0xF0 ? 2 : 4; }

@@ -53,7 +53,6 @@ else:
     parse_header = backend.parse_header
 
 
-
 __all__ = [
     "Close",
     "CloseCode",

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 import os
-from types import ModuleType
 from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 __all__ = ["backend", "backend_name", "kernel_name", "why_not_native"]
 

@@ -115,13 +115,13 @@ FWS_INLINE uint32_t decode_code_point(const uint8_t *src, size_t *length) {
     return (lead & 0x07) << 18 | (src[1] & 0x3Fu) << 12 | (src[2] & 0x3Fu) << 6 | (src[3] & 0x3Fu);
 }
 
-#define DEFINE_UTF8_TO_UNITS(name, unit)                                 \
-    size_t name(unit *dst, const uint8_t *src, size_t n) {               \
-        size_t written = 0;                                              \
-        for (size_t i = 0, length; i < n; i += length) {                 \
-            dst[written++] = (unit)decode_code_point(src + i, &length);  \
-        }                                                                \
-        return written;                                                  \
+#define DEFINE_UTF8_TO_UNITS(name, unit)                                \
+    size_t name(unit *dst, const uint8_t *src, size_t n) {              \
+        size_t written = 0;                                             \
+        for (size_t i = 0, length; i < n; i += length) {                \
+            dst[written++] = (unit)decode_code_point(src + i, &length); \
+        }                                                               \
+        return written;                                                 \
     }
 
 DEFINE_UTF8_TO_UNITS(fws_utf8_to_ucs1_scalar, uint8_t)
@@ -155,13 +155,13 @@ FWS_INLINE size_t encode_code_point(uint8_t *dst, uint32_t c) {
     return 4;
 }
 
-#define DEFINE_UNITS_TO_UTF8(name, unit)                             \
-    size_t name(uint8_t *dst, const unit *src, size_t n) {           \
-        size_t written = 0;                                          \
-        for (size_t i = 0; i < n; i++) {                             \
-            written += encode_code_point(dst + written, src[i]);     \
-        }                                                            \
-        return written;                                              \
+#define DEFINE_UNITS_TO_UTF8(name, unit)                         \
+    size_t name(uint8_t *dst, const unit *src, size_t n) {       \
+        size_t written = 0;                                      \
+        for (size_t i = 0; i < n; i++) {                         \
+            written += encode_code_point(dst + written, src[i]); \
+        }                                                        \
+        return written;                                          \
     }
 
 DEFINE_UNITS_TO_UTF8(fws_ucs1_to_utf8_scalar, uint8_t)

@@ -6,9 +6,9 @@
 
 /* Where the shuffles of each way to take 12 bytes begin: 2^6, 3^4 and 4^3 of them. */
 enum {
-    UTF8_SIX = 0,                 /* six code points of 1 or 2 bytes, to 16-bit units */
-    UTF8_FOUR = UTF8_SIX + 64,    /* four of 1 to 3 bytes, to 32-bit units */
-    UTF8_THREE = UTF8_FOUR + 81,  /* three of 1 to 4 bytes, to 32-bit units */
+    UTF8_SIX = 0,                /* six code points of 1 or 2 bytes, to 16-bit units */
+    UTF8_FOUR = UTF8_SIX + 64,   /* four of 1 to 3 bytes, to 32-bit units */
+    UTF8_THREE = UTF8_FOUR + 81, /* three of 1 to 4 bytes, to 32-bit units */
     UTF8_SHUFFLES = UTF8_THREE + 64
 };
 

@@ -182,22 +182,22 @@ static size_t ucs1_blocks(uint8_t *dst, const uint8_t *src, size_t n, size_t *wr
 }
 
 /* The rest, fewer than MARGIN bytes, with zeros behind it: as many units too many as zeros were consumed. */
-#define DEFINE_TO_UNITS(name, unit, blocks, scalar)                              \
-    static size_t name(unit *dst, const uint8_t *src, size_t n) {                \
-        size_t written = 0, more;                                                \
-        const size_t i = n < MARGIN ? 0 : blocks(dst, src, n, &written);         \
-        const size_t rest = n - i;                                               \
-        if (rest < SCALAR_BELOW) {                                               \
-            return written + scalar(dst + written, src + i, rest);               \
-        }                                                                        \
-        uint8_t bytes[2 * MARGIN];                                               \
-        unit units[2 * MARGIN];                                                  \
-        memset(bytes, 0, sizeof bytes);                                          \
-        memcpy(bytes, src + i, rest);                                            \
-        const size_t consumed = blocks(units, bytes, rest + MARGIN - 1, &more);  \
-        more -= consumed - rest;                                                 \
-        memcpy(dst + written, units, more * sizeof(unit));                       \
-        return written + more;                                                   \
+#define DEFINE_TO_UNITS(name, unit, blocks, scalar)                             \
+    static size_t name(unit *dst, const uint8_t *src, size_t n) {               \
+        size_t written = 0, more;                                               \
+        const size_t i = n < MARGIN ? 0 : blocks(dst, src, n, &written);        \
+        const size_t rest = n - i;                                              \
+        if (rest < SCALAR_BELOW) {                                              \
+            return written + scalar(dst + written, src + i, rest);              \
+        }                                                                       \
+        uint8_t bytes[2 * MARGIN];                                              \
+        unit units[2 * MARGIN];                                                 \
+        memset(bytes, 0, sizeof bytes);                                         \
+        memcpy(bytes, src + i, rest);                                           \
+        const size_t consumed = blocks(units, bytes, rest + MARGIN - 1, &more); \
+        more -= consumed - rest;                                                \
+        memcpy(dst + written, units, more * sizeof(unit));                      \
+        return written + more;                                                  \
     }
 
 DEFINE_TO_UNITS(utf8_to_ucs1_vector, uint8_t, ucs1_blocks, fws_utf8_to_ucs1_scalar)

@@ -5,6 +5,7 @@
  * the first byte and the high nibble of the second, each hold a set of errors as bits; an error that stands in all
  * three has happened. What is left is to ask of every third and fourth byte whether it should be a continuation. */
 
+/* clang-format off */
 /* An error is named by its two bytes: the first byte ends or leads a code point, the second follows it. */
 enum {
     TOO_SHORT = 1 << 0,  /* 11...... 0.......   a lead, then no continuation         */
@@ -66,15 +67,17 @@ FWS_ALIGN16 static const uint8_t second_high[16] = {
     TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
 };
 
+/* clang-format on */
+
 /* Bytes are checked this many at a time, whatever the vector: one branch for all of them. */
 enum { CHECK_BLOCK = 64, CHECK_VECTORS = CHECK_BLOCK / V_BYTES };
 
 /* Non-zero in every byte of `v` at which an error shows. */
 FWS_INLINE vec utf8_errors(vec before, vec v) {
     const vec previous1 = v_previous1(before, v);
-    const vec pair = v_and(v_and(v_lookup(first_high, v_high_nibbles(previous1)),
-                                 v_lookup(first_low, v_and(previous1, v_splat(0x0F)))),
-                           v_lookup(second_high, v_high_nibbles(v)));
+    const vec pair = v_and(
+        v_and(v_lookup(first_high, v_high_nibbles(previous1)), v_lookup(first_low, v_and(previous1, v_splat(0x0F)))),
+        v_lookup(second_high, v_high_nibbles(v)));
     /* 0x80 and above where the byte must be the third (after 1110....) or the fourth (after 11110...). */
     const vec third = v_subtract_saturated(v_previous2(before, v), v_splat(0xE0 - 0x80));
     const vec fourth = v_subtract_saturated(v_previous3(before, v), v_splat(0xF0 - 0x80));
@@ -86,9 +89,9 @@ FWS_INLINE vec utf8_errors(vec before, vec v) {
  * 3 within the last 2, of 2 at the end. */
 FWS_INLINE vec utf8_unfinished(vec v) {
     /* The highest byte that may stand so close to the end; earlier ones may be any. Longer than any vector. */
-    static const uint8_t allowed[32] = {
-        0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,     0xFF,     0xFF,
-        0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xF0 - 1, 0xE0 - 1, 0xC0 - 1};
+    static const uint8_t allowed[32] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,     0xFF,     0xFF,    0xFF,
+                                        0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,     0xFF,     0xFF,    0xFF,
+                                        0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xF0 - 1, 0xE0 - 1, 0xC0 - 1};
     return v_subtract_saturated(v, v_load(allowed + sizeof allowed - V_BYTES));
 }
 

@@ -32,9 +32,7 @@ FWS_INLINE vec v_previous2(vec before, vec v) { return _mm256_alignr_epi8(v, v_b
 FWS_INLINE vec v_previous3(vec before, vec v) { return _mm256_alignr_epi8(v, v_bridge(before, v), 13); }
 
 /* A bit for every byte that is not a continuation byte: signed, those are the ones up to 0xBF = -65. */
-FWS_INLINE uint64_t v_lead_bits(vec v) {
-    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(v, v_splat(0xBF)));
-}
+FWS_INLINE uint64_t v_lead_bits(vec v) { return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(v, v_splat(0xBF))); }
 
 FWS_INLINE uint8_t v_highest(vec v) {
     return q_highest(_mm_max_epu8(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));

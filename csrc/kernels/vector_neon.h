@@ -123,9 +123,7 @@ FWS_INLINE unsigned q_non_lead_bits(quad v) { return q_bits(vcltq_u8(v, vdupq_n_
 
 FWS_INLINE int q_is_ascii16(quad v) { return vmaxvq_u16(vreinterpretq_u16_u8(v)) < 0x80; }
 FWS_INLINE quad q_narrow_to_bytes(quad a, quad b) { return vuzp1q_u8(a, b); }
-FWS_INLINE quad q_low_to_ucs4(quad v) {
-    return vreinterpretq_u8_u32(vmovl_u16(vget_low_u16(vreinterpretq_u16_u8(v))));
-}
+FWS_INLINE quad q_low_to_ucs4(quad v) { return vreinterpretq_u8_u32(vmovl_u16(vget_low_u16(vreinterpretq_u16_u8(v)))); }
 FWS_INLINE quad q_high_to_ucs4(quad v) { return vreinterpretq_u8_u32(vmovl_high_u16(vreinterpretq_u16_u8(v))); }
 
 /* A bit for every 32-bit unit that is all ones; the others are 0. */
@@ -141,10 +139,10 @@ FWS_INLINE quad q_spread_code_points(quad units, unsigned *lengths) {
     const uint32x4_t from2 = vcgtq_u32(c, vdupq_n_u32(0x7F));
     const uint32x4_t from3 = vcgtq_u32(c, vdupq_n_u32(0x7FF));
     const uint32x4_t from4 = vcgtq_u32(c, vdupq_n_u32(0xFFFF));
-    const uint32x4_t six_bits = vorrq_u32(vorrq_u32(vandq_u32(c, vdupq_n_u32(0x3F)),
-                                                    vandq_u32(vshlq_n_u32(c, 2), vdupq_n_u32(0x3F00))),
-                                          vorrq_u32(vandq_u32(vshlq_n_u32(c, 4), vdupq_n_u32(0x3F0000)),
-                                                    vandq_u32(vshlq_n_u32(c, 6), vdupq_n_u32(0x07000000))));
+    const uint32x4_t six_bits =
+        vorrq_u32(vorrq_u32(vandq_u32(c, vdupq_n_u32(0x3F)), vandq_u32(vshlq_n_u32(c, 2), vdupq_n_u32(0x3F00))),
+                  vorrq_u32(vandq_u32(vshlq_n_u32(c, 4), vdupq_n_u32(0x3F0000)),
+                            vandq_u32(vshlq_n_u32(c, 6), vdupq_n_u32(0x07000000))));
     /* Each length's marks replace those of the one before. */
     const uint32x4_t marks2 = vandq_u32(from2, vdupq_n_u32(0xC080));
     const uint32x4_t marks3 = vandq_u32(from3, vdupq_n_u32(0xC080 ^ 0xE08080));

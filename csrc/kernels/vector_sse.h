@@ -110,19 +110,18 @@ FWS_INLINE quad q_spread_code_points(quad c, unsigned *lengths) {
     const quad from2 = _mm_cmpgt_epi32(c, _mm_set1_epi32(0x7F));
     const quad from3 = _mm_cmpgt_epi32(c, _mm_set1_epi32(0x7FF));
     const quad from4 = _mm_cmpgt_epi32(c, _mm_set1_epi32(0xFFFF));
-    const quad six_bits =
-        _mm_or_si128(_mm_or_si128(_mm_and_si128(c, _mm_set1_epi32(0x3F)),
-                                  _mm_and_si128(_mm_slli_epi32(c, 2), _mm_set1_epi32(0x3F00))),
-                     _mm_or_si128(_mm_and_si128(_mm_slli_epi32(c, 4), _mm_set1_epi32(0x3F0000)),
-                                  _mm_and_si128(_mm_slli_epi32(c, 6), _mm_set1_epi32(0x07000000))));
+    const quad six_bits = _mm_or_si128(_mm_or_si128(_mm_and_si128(c, _mm_set1_epi32(0x3F)),
+                                                    _mm_and_si128(_mm_slli_epi32(c, 2), _mm_set1_epi32(0x3F00))),
+                                       _mm_or_si128(_mm_and_si128(_mm_slli_epi32(c, 4), _mm_set1_epi32(0x3F0000)),
+                                                    _mm_and_si128(_mm_slli_epi32(c, 6), _mm_set1_epi32(0x07000000))));
     /* Each length's marks replace those of the one before. */
     const quad marks2 = _mm_and_si128(from2, _mm_set1_epi32(0xC080));
     const quad marks3 = _mm_and_si128(from3, _mm_set1_epi32(0xC080 ^ 0xE08080));
     const quad marks4 = _mm_and_si128(from4, _mm_set1_epi32((int)(0xE08080u ^ 0xF0808080u)));
     const quad marks = _mm_xor_si128(marks2, _mm_xor_si128(marks3, marks4));
     const quad low = _mm_xor_si128(from2, _mm_xor_si128(from3, from4));
-    *lengths = (unsigned)_mm_movemask_ps(_mm_castsi128_ps(low)) |
-               (unsigned)_mm_movemask_ps(_mm_castsi128_ps(from3)) << 4;
+    *lengths = (unsigned)_mm_movemask_ps(_mm_castsi128_ps(low)) | (unsigned)_mm_movemask_ps(_mm_castsi128_ps(from3))
+                                                                      << 4;
     return _mm_or_si128(_mm_andnot_si128(from2, c), _mm_and_si128(from2, _mm_or_si128(six_bits, marks)));
 }
 

@@ -1,0 +1,246 @@
+"""From bytes to messages: fragments joined, text checked, sizes limited (RFC 6455 §5.4 to §5.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from ..errors import Fault, ProtocolError, protocol_error
+from ..frames import DEFAULT_MAX_FRAGMENTS, Role, is_sendable_close_code
+from .buffers import as_bytes, turned
+from .decoder import HeaderReader, as_limit
+from .mask import TRANSLATE_FROM, xor, xor_long
+from .utf8 import Utf8Validator, decode_utf8
+from .values import BINARY, PING, PONG, TEXT, Close, Message, Ping, Pong, new_message
+
+if TYPE_CHECKING:
+    from .buffers import Buffer
+
+
+class MessageDecoder(HeaderReader):
+    """Turns a stream of bytes into messages and control frames, in wire order (RFC 6455 §5).
+
+    Fragments are joined, control frames may stand between them, and text is checked as its bytes arrive, within an
+    unfinished frame too. After a close frame the rest of the stream is discarded (§1.4). The decoder belongs to one
+    owner at a time. An error is final.
+
+    Args:
+        role: the local side; a server expects masked frames and a client refuses them (§5.1).
+        max_message_size: bytes that a message may have, as UTF-8 for text; None for what a header can announce,
+            2**63 - 1. A message is refused by the header that passes the limit, before any of that payload is kept.
+        max_fragments: frames that a message may have, empty ones included; None for any number.
+        text_as: "str" to decode text messages, "bytes" to check them only.
+        minimal_length: refuse lengths that a shorter form could tell.
+
+    Attributes:
+        error: the ``ProtocolError`` that stopped the decoder, or None.
+        closed: whether a close frame was decoded.
+        buffered: bytes kept of what is not complete.
+    """
+
+    __slots__ = (
+        "_first",
+        "_fragments",
+        "_gathered",
+        "_key",
+        "_left",
+        "_max_fragments",
+        "_max_message_size",
+        "_opcode",
+        "_payload",
+        "_phase",
+        "_text_as_str",
+        "_validator",
+        "closed",
+        "error",
+    )
+
+    error: ProtocolError | None
+    closed: bool
+
+    def __init__(
+        self,
+        role: Role,
+        *,
+        max_message_size: int | None,
+        max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
+        text_as: str = "str",
+        minimal_length: bool = True,
+    ) -> None:
+        super().__init__(role, 0, minimal_length)
+        self._max_message_size = as_limit(max_message_size, "max_message_size")
+        self._max_fragments = as_limit(max_fragments, "max_fragments")
+        if text_as not in ("str", "bytes"):
+            raise ValueError(f"text_as is 'str' or 'bytes', not {text_as!r}")
+        self._text_as_str = text_as == "str"
+        self.error = None
+        self.closed = False
+        # The frame whose header is read: payload bytes it still lacks (-1 between frames), its key and phase.
+        self._left = -1
+        self._first = 0
+        self._key = b""
+        self._phase = 0
+        # The unmasked payload so far of an unfinished control frame.
+        self._payload = b""
+        # The message that has begun: its opcode, its unmasked bytes and how many frames gave them.
+        self._opcode = 0
+        self._gathered = bytearray()
+        self._fragments = 0
+        self._validator = Utf8Validator()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"cannot pickle or copy {type(self).__name__!r} object")
+
+    @property
+    def buffered(self) -> int:
+        return len(self._partial) + len(self._payload) + len(self._gathered)
+
+    def feed(self, data: Buffer, /) -> list[Message | Ping | Pong | Close]:
+        """Take the next bytes of the stream.
+
+        Args:
+            data: a buffer of n bytes; none of it is kept but what an unfinished frame or message needs.
+        Returns: what is complete now, in wire order; what came before an error, too, which then stands in ``error``.
+        Raises:
+            ProtocolError: nothing was decoded before the error, or an earlier call met it.
+        """
+        data = as_bytes(data)
+        if self.error is not None:
+            raise self.error.with_traceback(None)
+        if self.closed:
+            return []
+        events: list[Message | Ping | Pong | Close] = []
+        try:
+            self._decode(data, events)
+        except ProtocolError as error:
+            self.error = error
+            self._discard()
+            if not events:
+                raise
+        return events
+
+    def _check_length(self, first: int, length: int) -> None:
+        """What the budget of the message decides, by subtraction: nothing here can overflow a 64-bit twin."""
+        if first & 0x08:
+            return
+        if self._fragments >= self._max_fragments:
+            raise protocol_error(Fault.TOO_MANY_FRAGMENTS, self._fragments + 1, self._max_fragments)
+        size = len(self._gathered)
+        if length > self._max_message_size - size:
+            raise protocol_error(Fault.MESSAGE_TOO_BIG, size + length, self._max_message_size)
+
+    def _decode(self, data: bytes, events: list[Message | Ping | Pong | Close]) -> None:
+        position, n = 0, len(data)
+        while position < n:
+            if self._left < 0:
+                position, first, length, key = self._next_header(data, position)
+                if not position:
+                    return
+                if n - position >= length and first & 0x80 and first & 0x0F:
+                    # The whole message, or control frame, is here.
+                    events.append(self._whole(first & 0x0F, data[position : position + length], key))
+                    position += length
+                    if self.closed:
+                        self._discard()
+                        return
+                    continue
+                self._begin(first, length, key)
+            piece = data[position : position + self._left]
+            position += len(piece)
+            self._take(piece, events)
+            if self.closed:
+                self._discard()
+                return
+
+    def _whole(self, opcode: int, payload: bytes, key: bytes) -> Message | Ping | Pong | Close:
+        """What one unfragmented frame means."""
+        if opcode == TEXT and self._text_as_str:
+            long = key and len(payload) >= TRANSLATE_FROM
+            text = xor_long(payload, key) if long else xor(payload, key) if key else payload
+            return new_message(decode_utf8(text, Fault.TEXT, Fault.TEXT_TRUNCATED), TEXT)
+        if key and payload:
+            payload = xor(payload, key)
+        if opcode == TEXT:
+            decode_utf8(payload, Fault.TEXT, Fault.TEXT_TRUNCATED)
+            return new_message(payload, TEXT)
+        if opcode == BINARY:
+            return new_message(payload, BINARY)
+        if opcode == PING:
+            return Ping(payload)
+        if opcode == PONG:
+            return Pong(payload)
+        close = parse_close(payload)
+        self.closed = True
+        return close
+
+    def _begin(self, first: int, length: int, key: bytes) -> None:
+        """Start a frame that arrives in pieces, or one of several in its message."""
+        self._first = first
+        self._left = length
+        self._key = key
+        self._phase = 0
+        if not first & 0x08:
+            self._fragments += 1
+            self._in_message = True
+            if first & 0x0F:
+                self._opcode = first & 0x0F
+
+    def _take(self, piece: bytes, events: list[Message | Ping | Pong | Close]) -> None:
+        """Take the next piece of the payload of the frame that has begun."""
+        self._left -= len(piece)
+        if self._key and piece:
+            key = turned(self._key, self._phase)
+            self._phase = (self._phase + len(piece)) & 3
+            piece = xor(piece, key)
+        if self._first & 0x08:
+            self._payload += piece
+        else:
+            if self._opcode == TEXT:
+                self._check_text(piece)
+            self._gathered += piece
+        if not self._left:
+            self._end(events)
+
+    def _check_text(self, piece: bytes) -> None:
+        bad = self._validator.accept(piece)
+        if bad is not None:
+            raise protocol_error(Fault.TEXT, bad)
+        if not self._left and self._first & 0x80 and not self._validator.complete:
+            raise protocol_error(Fault.TEXT_TRUNCATED, self._validator.offset)
+
+    def _end(self, events: list[Message | Ping | Pong | Close]) -> None:
+        """The frame is complete, and the message with it if that was its last one."""
+        self._left = -1
+        if self._first & 0x08:
+            payload, self._payload = self._payload, b""
+            events.append(self._whole(self._first & 0x0F, payload, b""))
+        elif self._first & 0x80:
+            gathered, opcode = self._gathered, self._opcode
+            self._forget_message()
+            if opcode == TEXT and self._text_as_str:
+                events.append(new_message(gathered.decode(), TEXT))
+            else:
+                events.append(new_message(bytes(gathered), opcode))
+
+    def _forget_message(self) -> None:
+        self._in_message = False
+        self._fragments = 0
+        self._gathered = bytearray()
+        self._validator.reset()
+
+    def _discard(self) -> None:
+        """Nothing more will be decoded: keep no bytes."""
+        self._left = -1
+        self._partial = self._payload = b""
+        self._forget_message()
+
+
+def parse_close(payload: bytes) -> Close:
+    """What a close frame says (RFC 6455 §5.5.1, §7.4)."""
+    if not payload:
+        return Close()
+    if len(payload) == 1:
+        raise protocol_error(Fault.CLOSE_TOO_SHORT)
+    code = int.from_bytes(payload[:2], "big")
+    if not is_sendable_close_code(code):
+        raise protocol_error(Fault.CLOSE_CODE, code)
+    return Close(code, decode_utf8(payload[2:], Fault.CLOSE_REASON, Fault.CLOSE_REASON_TRUNCATED))

@@ -1,0 +1,42 @@
+"""What callers may hand in: buffers, keys and phases, and how the wrong ones are refused."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any, TypeAlias
+
+#: Anything that exports a C-contiguous buffer: bytes, bytearray, memoryview, array.array, mmap, …
+Buffer: TypeAlias = Any
+
+
+def as_bytes(data: Buffer) -> bytes:
+    """The bytes of a buffer: itself where it is ``bytes``, a copy otherwise."""
+    if type(data) is bytes:
+        same: bytes = data
+        return same
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
+    if not view.c_contiguous:
+        raise BufferError("a C-contiguous buffer is required")
+    return view.tobytes()
+
+
+def as_key(key: Buffer) -> bytes:
+    key_bytes = as_bytes(key)
+    if len(key_bytes) != 4:
+        raise ValueError(f"a masking key has 4 bytes, not {len(key_bytes)}")
+    return key_bytes
+
+
+def as_phase(phase: int) -> int:
+    phase = index(phase)
+    if not 0 <= phase <= 3:
+        raise ValueError(f"phase is 0 to 3, not {phase}")
+    return phase
+
+
+def turned(key: bytes, phase: int) -> bytes:
+    """The key for data that starts at its byte ``phase``."""
+    return key[phase:] + key[:phase] if phase else key

@@ -1,0 +1,145 @@
+"""From messages to bytes: whole frames, masked with keys that nobody can foresee (RFC 6455 §5.3, §5.6)."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Final
+
+from ..frames import MAX_CLOSE_REASON, CloseCode, Role, is_sendable_close_code
+from .buffers import as_bytes, as_key
+from .decoder import as_role
+from .header import check_control, first_byte, format_header
+from .mask import xor
+from .values import BINARY, CLOSE, PING, PONG, TEXT, Close, Message, Ping, Pong
+
+if TYPE_CHECKING:
+    from .buffers import Buffer
+
+# Keys are drawn from the system this many bytes at a time: one system call for a thousand frames.
+_KEY_POOL_SIZE: Final = 4096
+
+_key_lock = threading.Lock()
+_key_pool = b""
+_key_position = 0
+
+
+def _drop_keys() -> None:
+    """Forget the keys drawn so far: a forked child must not send the parent's."""
+    global _key_lock, _key_pool, _key_position
+    _key_lock = threading.Lock()
+    _key_pool = b""
+    _key_position = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_drop_keys)
+
+
+def new_key() -> bytes:
+    """Draw a masking key (RFC 6455 §5.3).
+
+    Keys come from the system's generator, some thousand bytes at a time. No key is given out twice: not to two
+    threads, and not to a process and its forked child.
+
+    Returns: 4 unpredictable bytes.
+    """
+    global _key_pool, _key_position
+    with _key_lock:
+        if _key_position == len(_key_pool):
+            _key_pool = os.urandom(_KEY_POOL_SIZE)
+            _key_position = 0
+        position = _key_position
+        _key_position = position + 4
+        return _key_pool[position : position + 4]
+
+
+def encode_frame(
+    opcode: int,
+    payload: str | Buffer,
+    *,
+    fin: bool = True,
+    rsv1: bool = False,
+    rsv2: bool = False,
+    rsv3: bool = False,
+    key: Buffer | None = None,
+) -> bytes:
+    """Write one frame (RFC 6455 §5.2), its length in the shortest form.
+
+    Args:
+        opcode: an ``Opcode``.
+        payload: ``str``, which is encoded as UTF-8, or a buffer of n bytes, which is taken as it is.
+        fin: whether the message ends with this frame.
+        rsv1, rsv2, rsv3: bits that an extension gives a meaning.
+        key: the masking key, 4 bytes; None leaves the frame unmasked.
+    Returns: header and payload, 2 to 14 bytes more than n.
+    Raises:
+        ValueError: ``opcode`` is reserved, a control frame is fragmented or longer than 125 bytes, or ``key`` is not
+            4 bytes.
+        TypeError: ``payload`` is neither ``str`` nor bytes-like, or ``key`` is not bytes-like.
+        BufferError: a buffer is not C-contiguous.
+        UnicodeEncodeError: ``payload`` holds a surrogate.
+    """
+    first = first_byte(opcode, fin, rsv1, rsv2, rsv3)
+    data = str.encode(payload) if isinstance(payload, str) else as_bytes(payload)
+    check_control(first, len(data))
+    return _frame(first, data, None if key is None else as_key(key))
+
+
+def _frame(first: int, payload: bytes, key: bytes | None) -> bytes:
+    header = format_header(first, len(payload), key)
+    return header + (payload if key is None else xor(payload, key))
+
+
+def encode_message(
+    data: str | Buffer | Message | Ping | Pong | Close, role: Role, *, key: Buffer | None = None
+) -> bytes:
+    """Write a message, or a control frame, as one frame (RFC 6455 §5.6).
+
+    Args:
+        data: ``str`` for a text message, bytes-like for a binary one; or a ``Message``, ``Ping``, ``Pong`` or ``Close``
+            of this backend.
+        role: the local side; a client masks, and a server does not (§5.1).
+        key: the masking key of a client, 4 bytes; None draws one.
+    Returns: the frame.
+    Raises:
+        ValueError: a control payload is over 125 bytes, a close code must not be sent, a server was given a key, or
+            ``key`` is not 4 bytes.
+        TypeError: ``data`` is none of the above, or ``key`` is not bytes-like.
+        BufferError: a buffer is not C-contiguous.
+        UnicodeEncodeError: text holds a surrogate.
+    """
+    opcode, payload = _message_payload(data)
+    check_control(0x80 | opcode, len(payload))
+    if as_role(role) is Role.CLIENT:
+        key = new_key() if key is None else as_key(key)
+    elif key is not None:
+        raise ValueError("a server does not mask")
+    return _frame(0x80 | opcode, payload, key)
+
+
+def _message_payload(data: str | Buffer | Message | Ping | Pong | Close) -> tuple[int, bytes]:
+    if isinstance(data, str):
+        return TEXT, str.encode(data)
+    if isinstance(data, Message):
+        content = data.data
+        return int(data.opcode), str.encode(content) if isinstance(content, str) else as_bytes(content)
+    if isinstance(data, Ping):
+        return PING, as_bytes(data.data)
+    if isinstance(data, Pong):
+        return PONG, as_bytes(data.data)
+    if isinstance(data, Close):
+        return CLOSE, close_payload(data.code, data.reason)
+    return BINARY, as_bytes(data)
+
+
+def close_payload(code: int, reason: str) -> bytes:
+    """The payload of a close frame (RFC 6455 §5.5.1); 1005 stands for none."""
+    data = str.encode(reason)
+    if code == CloseCode.NO_STATUS_RCVD and not data:
+        return b""
+    if not is_sendable_close_code(code):
+        raise ValueError(f"close code {code} must not be sent")
+    if len(data) > MAX_CLOSE_REASON:
+        raise ValueError(f"a close reason has 0 to {MAX_CLOSE_REASON} bytes, not {len(data)}")
+    return code.to_bytes(2, "big") + data
