@@ -48,6 +48,7 @@
 #endif
 
 #if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
 #define FWS_ALIGN16 __declspec(align(16))
 #define FWS_BIT_COUNT(bits) ((unsigned)__popcnt64(bits))
 #else

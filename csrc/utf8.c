@@ -93,7 +93,8 @@ int fws_utf8_feed(fws_utf8 *state, const uint8_t *src, size_t n) {
         return 1;
     }
     const size_t good = acceptable(src + valid, rest);
-    if (good < rest) {
+    /* Four good bytes would have been a code point: the buffer is being written to, and is refused. */
+    if (good < rest || rest > sizeof state->pending) {
         state->offset += valid + good;
         return 0;
     }

@@ -1,7 +1,11 @@
-"""fastws: a WebSocket frame codec (RFC 6455) in C and Cython, its pure-Python twin, and accelerated host libraries."""
+"""fastws: a WebSocket frame codec (RFC 6455) in C and Cython, its pure-Python twin, and accelerated host libraries.
+
+The codec comes with the import. What accelerates host libraries is loaded when one of its names is first asked for.
+"""
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from ._version import __version__
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
         new_key,
         parse_header,
     )
+    from .hosts import HostError, accelerate, accelerated, restore
+    from .report import status
 else:
     Close = backend.Close
     Frame = backend.Frame
@@ -52,6 +58,21 @@ else:
     new_key = backend.new_key
     parse_header = backend.parse_header
 
+    _LAZY = {
+        "HostError": ".hosts",
+        "accelerate": ".hosts",
+        "accelerated": ".hosts",
+        "restore": ".hosts",
+        "status": ".report",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _LAZY:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(_LAZY[name], __name__), name)
+        globals()[name] = value
+        return value
+
 
 __all__ = [
     "Close",
@@ -59,6 +80,7 @@ __all__ = [
     "Frame",
     "FrameDecoder",
     "FrameHeader",
+    "HostError",
     "Message",
     "MessageDecoder",
     "Opcode",
@@ -70,6 +92,8 @@ __all__ = [
     "Utf8Error",
     "Utf8Validator",
     "__version__",
+    "accelerate",
+    "accelerated",
     "backend_name",
     "decode_text",
     "encode_frame",
@@ -82,4 +106,6 @@ __all__ = [
     "mask_inplace",
     "new_key",
     "parse_header",
+    "restore",
+    "status",
 ]

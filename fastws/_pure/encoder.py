@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING, Final
 
 from ..frames import MAX_CLOSE_REASON, CloseCode, Role, is_sendable_close_code
@@ -19,21 +18,12 @@ if TYPE_CHECKING:
 # Keys are drawn from the system this many bytes at a time: one system call for a thousand frames.
 _KEY_POOL_SIZE: Final = 4096
 
-_key_lock = threading.Lock()
-_key_pool = b""
-_key_position = 0
-
-
-def _drop_keys() -> None:
-    """Forget the keys drawn so far: a forked child must not send the parent's."""
-    global _key_lock, _key_pool, _key_position
-    _key_lock = threading.Lock()
-    _key_pool = b""
-    _key_position = 0
-
+# Keys that nobody has used. Taking one out is atomic, so threads need no lock.
+_key_pool: list[bytes] = []
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_drop_keys)
+    # A forked child must not send the keys of its parent.
+    os.register_at_fork(after_in_child=_key_pool.clear)
 
 
 def new_key() -> bytes:
@@ -44,14 +34,12 @@ def new_key() -> bytes:
 
     Returns: 4 unpredictable bytes.
     """
-    global _key_pool, _key_position
-    with _key_lock:
-        if _key_position == len(_key_pool):
-            _key_pool = os.urandom(_KEY_POOL_SIZE)
-            _key_position = 0
-        position = _key_position
-        _key_position = position + 4
-        return _key_pool[position : position + 4]
+    try:
+        return _key_pool.pop()
+    except IndexError:
+        drawn = os.urandom(_KEY_POOL_SIZE)
+        _key_pool.extend([drawn[i : i + 4] for i in range(4, _KEY_POOL_SIZE, 4)])
+        return drawn[:4]
 
 
 def encode_frame(
@@ -109,8 +97,13 @@ def encode_message(
         BufferError: a buffer is not C-contiguous.
         UnicodeEncodeError: text holds a surrogate.
     """
-    opcode, payload = _message_payload(data)
-    check_control(0x80 | opcode, len(payload))
+    if type(data) is str:
+        opcode, payload = TEXT, data.encode()
+    elif type(data) is bytes:
+        opcode, payload = BINARY, data
+    else:
+        opcode, payload = _message_payload(data)
+        check_control(0x80 | opcode, len(payload))
     if as_role(role) is Role.CLIENT:
         key = new_key() if key is None else as_key(key)
     elif key is not None:
