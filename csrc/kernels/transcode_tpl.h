@@ -149,32 +149,32 @@ static size_t ucs4_blocks(uint32_t *dst, const uint8_t *src, size_t n, size_t *w
  * Latin text changes between one and two bytes all the time. */
 static size_t ucs1_blocks(uint8_t *dst, const uint8_t *src, size_t n, size_t *written) {
     uint8_t *out = dst;
-    uint8_t last = 0;
     size_t i = 0;
     while (n - i >= MARGIN) {
-        if (block_is_ascii(src + i, block_lead_bits(src + i))) {
+        const uint64_t leads = block_lead_bits(src + i);
+        if (block_is_ascii(src + i, leads)) {
             for (size_t k = 0; k < BLOCK; k += 16) {
                 q_store(out + k, q_load(src + i + k));
             }
             out += BLOCK;
             i += BLOCK;
-            last = 0;
             continue;
         }
-        for (size_t k = 0; k < BLOCK; k += 16) {
+        /* What ends a code point is kept: all but the leads of two. */
+        uint64_t kept = leads >> 1 | (uint64_t)(src[i + BLOCK - 1] < 0xC0) << (BLOCK - 1);
+        for (size_t k = 0; k < BLOCK; k += 16, kept >>= 16) {
             const quad v = q_load(src + i + k);
-            const quad units = q_lift_latin1(v, q_shift_in(v, last));
-            const unsigned kept = q_non_lead_bits(v);
-            last = src[i + k + 15];
-            q_store_low(out, q_shuffle(units, q_load_low(fws_compress_shuffles[kept & 0xFF])));
-            out += FWS_BIT_COUNT(kept & 0xFF);
-            q_store_low(out, q_shuffle(q_high_half(units), q_load_low(fws_compress_shuffles[kept >> 8])));
-            out += FWS_BIT_COUNT(kept >> 8);
+            const quad units = q_lift_latin1(v, i + k > 0 ? q_load(src + i + k - 1) : q_shift_in(v, 0));
+            const unsigned low = kept & 0xFF, high = kept >> 8 & 0xFF;
+            q_store_low(out, q_shuffle(units, q_load_low(fws_compress_shuffles[low])));
+            out += FWS_BIT_COUNT(low);
+            q_store_low(out, q_shuffle(q_high_half(units), q_load_low(fws_compress_shuffles[high])));
+            out += FWS_BIT_COUNT(high);
         }
         i += BLOCK;
     }
     /* A lead at the very end has given nothing yet. */
-    if (last >= 0xC0) {
+    if (i > 0 && src[i - 1] >= 0xC0) {
         i--;
     }
     *written = (size_t)(out - dst);

@@ -85,6 +85,16 @@ FWS_INLINE vec utf8_errors(vec before, vec v) {
     return v_xor(v_and(v_or(third, fourth), v_splat(0x80)), pair);
 }
 
+/* The same where no byte is above 0xC3, that is in Latin-1: a continuation follows each lead and nothing else. Bit 7 of
+ * a byte tells that it is not ASCII, bit 6 that it is a lead then. */
+FWS_INLINE vec latin1_errors(vec before, vec v) {
+    const vec previous = v_previous1(before, v);
+    const vec after_lead = v_and(previous, v_double(previous));
+    const vec continuation = v_and_not(v_double(v), v);
+    const vec overlong = v_equal(v_and(v, v_splat(0xFE)), v_splat(0xC0));
+    return v_or(v_and(v_xor(after_lead, continuation), v_splat(0x80)), overlong);
+}
+
 /* Non-zero if the last bytes of `v` begin a code point that is not complete: a lead of 4 within the last 3 bytes, of
  * 3 within the last 2, of 2 at the end. */
 FWS_INLINE vec utf8_unfinished(vec v) {
@@ -137,6 +147,7 @@ typedef struct {
     vec before; /* the last vector of the block before; ASCII at the start */
     vec highest;
     size_t code_points;
+    int is_latin1; /* whether no byte so far is above 0xC3 */
 } utf8_progress;
 
 /* Check one block. Returns 0 if an error shows in it; the progress is then as it was before. */
@@ -152,18 +163,27 @@ FWS_INLINE int check_block(const uint8_t *src, utf8_progress *progress) {
         }
         progress->code_points += CHECK_BLOCK;
     } else {
-        vec errors = v_zero(), highest = progress->highest, before = progress->before;
+        vec errors = v_zero(), highest = v_zero(), before = progress->before;
         uint64_t leads = 0;
         for (int i = 0; i < CHECK_VECTORS; i++) {
-            errors = v_or(errors, utf8_errors(before, v[i]));
             highest = v_max(highest, v[i]);
             leads |= v_lead_bits(v[i]) << (i * V_BYTES);
-            before = v[i];
+        }
+        const int is_latin1 = progress->is_latin1 && v_is_zero(v_subtract_saturated(highest, v_splat(0xC3)));
+        if (is_latin1) {
+            for (int i = 0; i < CHECK_VECTORS; before = v[i++]) {
+                errors = v_or(errors, latin1_errors(before, v[i]));
+            }
+        } else {
+            for (int i = 0; i < CHECK_VECTORS; before = v[i++]) {
+                errors = v_or(errors, utf8_errors(before, v[i]));
+            }
         }
         if (FWS_UNLIKELY(!v_is_zero(errors))) {
             return 0;
         }
-        progress->highest = highest;
+        progress->is_latin1 = is_latin1;
+        progress->highest = v_max(progress->highest, highest);
         progress->code_points += FWS_BIT_COUNT(leads);
     }
     progress->before = v[CHECK_VECTORS - 1];
@@ -187,7 +207,7 @@ FWS_INLINE size_t ascii_blocks(const uint8_t *src, size_t n) {
 
 static size_t utf8_check_vector(const uint8_t *src, size_t n, fws_text_stats *stats) {
     size_t i = ascii_blocks(src, n);
-    utf8_progress progress = {v_zero(), v_zero(), i};
+    utf8_progress progress = {v_zero(), v_zero(), i, 1};
     while (n - i >= CHECK_BLOCK && check_block(src + i, &progress)) {
         i += CHECK_BLOCK;
     }

@@ -13,6 +13,9 @@ FWS_INLINE vec v_splat_key(uint32_t key) { return _mm256_set1_epi32((int)key); }
 FWS_INLINE vec v_xor(vec a, vec b) { return _mm256_xor_si256(a, b); }
 FWS_INLINE vec v_or(vec a, vec b) { return _mm256_or_si256(a, b); }
 FWS_INLINE vec v_and(vec a, vec b) { return _mm256_and_si256(a, b); }
+FWS_INLINE vec v_and_not(vec a, vec b) { return _mm256_andnot_si256(a, b); } /* ~a & b */
+FWS_INLINE vec v_equal(vec a, vec b) { return _mm256_cmpeq_epi8(a, b); }
+FWS_INLINE vec v_double(vec v) { return _mm256_add_epi8(v, v); }
 FWS_INLINE vec v_max(vec a, vec b) { return _mm256_max_epu8(a, b); }
 FWS_INLINE vec v_subtract_saturated(vec a, vec b) { return _mm256_subs_epu8(a, b); }
 FWS_INLINE vec v_high_nibbles(vec v) { return _mm256_and_si256(_mm256_srli_epi16(v, 4), v_splat(0x0F)); }

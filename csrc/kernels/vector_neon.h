@@ -13,6 +13,9 @@ FWS_INLINE vec v_splat_key(uint32_t key) { return vreinterpretq_u8_u32(vdupq_n_u
 FWS_INLINE vec v_xor(vec a, vec b) { return veorq_u8(a, b); }
 FWS_INLINE vec v_or(vec a, vec b) { return vorrq_u8(a, b); }
 FWS_INLINE vec v_and(vec a, vec b) { return vandq_u8(a, b); }
+FWS_INLINE vec v_and_not(vec a, vec b) { return vbicq_u8(b, a); } /* ~a & b */
+FWS_INLINE vec v_equal(vec a, vec b) { return vceqq_u8(a, b); }
+FWS_INLINE vec v_double(vec v) { return vaddq_u8(v, v); }
 FWS_INLINE vec v_max(vec a, vec b) { return vmaxq_u8(a, b); }
 FWS_INLINE vec v_subtract_saturated(vec a, vec b) { return vqsubq_u8(a, b); }
 FWS_INLINE vec v_high_nibbles(vec v) { return vshrq_n_u8(v, 4); }
@@ -115,9 +118,6 @@ FWS_INLINE quad q_narrow(quad a, quad b) {
 FWS_INLINE quad q_lift_latin1(quad v, quad before) {
     return vaddq_u8(v, vandq_u8(vceqq_u8(before, vdupq_n_u8(0xC3)), vdupq_n_u8(0x40)));
 }
-
-/* A bit for every byte below 0xC0: what is left of Latin-1 text when its leads are taken out. */
-FWS_INLINE unsigned q_non_lead_bits(quad v) { return q_bits(vcltq_u8(v, vdupq_n_u8(0xC0))); }
 
 /* The other way: units to UTF-8. */
 

@@ -88,13 +88,6 @@ FWS_INLINE quad q_lift_latin1(quad v, quad before) {
     return _mm_add_epi8(v, _mm_and_si128(after_c3, _mm_set1_epi8(0x40)));
 }
 
-/* A bit for every byte below 0xC0: what is left of Latin-1 text when its leads are taken out. */
-FWS_INLINE unsigned q_non_lead_bits(quad v) {
-    /* Signed, 0xC0 to 0xFF are -64 to -1. */
-    const quad lead = _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8(-65)), _mm_cmpgt_epi8(_mm_setzero_si128(), v));
-    return (unsigned)_mm_movemask_epi8(lead) ^ 0xFFFF;
-}
-
 /* The other way: units to UTF-8. */
 
 FWS_INLINE int q_is_ascii16(quad v) {

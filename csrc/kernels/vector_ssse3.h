@@ -13,6 +13,9 @@ FWS_INLINE vec v_splat_key(uint32_t key) { return _mm_set1_epi32((int)key); }
 FWS_INLINE vec v_xor(vec a, vec b) { return _mm_xor_si128(a, b); }
 FWS_INLINE vec v_or(vec a, vec b) { return _mm_or_si128(a, b); }
 FWS_INLINE vec v_and(vec a, vec b) { return _mm_and_si128(a, b); }
+FWS_INLINE vec v_and_not(vec a, vec b) { return _mm_andnot_si128(a, b); } /* ~a & b */
+FWS_INLINE vec v_equal(vec a, vec b) { return _mm_cmpeq_epi8(a, b); }
+FWS_INLINE vec v_double(vec v) { return _mm_add_epi8(v, v); }
 FWS_INLINE vec v_max(vec a, vec b) { return _mm_max_epu8(a, b); }
 FWS_INLINE vec v_subtract_saturated(vec a, vec b) { return _mm_subs_epu8(a, b); }
 FWS_INLINE vec v_high_nibbles(vec v) { return _mm_and_si128(_mm_srli_epi16(v, 4), v_splat(0x0F)); }

@@ -88,6 +88,12 @@ cdef inline Py_UCS4 highest_of(int width) noexcept:
     return 0xFF if width == 1 else 0xFFFF if width == 2 else 0x10FFFF
 
 
+cdef inline bint starts_with_ascii(const uint8_t *data, Py_ssize_t n, const uint8_t *key, unsigned phase) noexcept:
+    """Whether it is worth to allocate a string for ASCII: most other text shows early that it is not."""
+    cdef uint8_t start[64]
+    return n <= 64 or fws_mask_ascii(start, data, 64, key, phase) == 64
+
+
 cdef object new_text(
     const uint8_t *data, Py_ssize_t n, const uint8_t *key, unsigned phase, int invalid, int truncated, Refusal *refusal
 ):
@@ -98,9 +104,10 @@ cdef object new_text(
     """
     cdef fws_utf8 state
     cdef int width
-    text = PyUnicode_New(n, 0x7F)
-    if <Py_ssize_t>fws_mask_ascii(<uint8_t *>PyUnicode_DATA(text), data, n, key, phase) == n:
-        return text
+    if starts_with_ascii(data, n, key, phase):
+        text = PyUnicode_New(n, 0x7F)
+        if <Py_ssize_t>fws_mask_ascii(<uint8_t *>PyUnicode_DATA(text), data, n, key, phase) == n:
+            return text
     memset(&state, 0, sizeof(state))
     if not fws_utf8_feed_masked(&state, data, n, key, phase):
         refuse(refusal, invalid, state.offset, 0)
