@@ -104,18 +104,17 @@ class MessageDecoder(HeaderReader):
             ProtocolError: nothing was decoded before the error, or an earlier call met it.
         """
         data = as_bytes(data)
-        if self.error is not None:
-            raise self.error.with_traceback(None)
-        if self.closed:
-            return []
         events: list[Message | Ping | Pong | Close] = []
-        try:
-            self._decode(data, events)
-        except ProtocolError as error:
-            self.error = error
-            self._discard()
-            if not events:
-                raise
+        if self.error is None and not self.closed:
+            try:
+                self._decode(data, events)
+            except ProtocolError as error:
+                self.error = error.with_traceback(None)
+                self._discard()
+        if self.error is not None and not events:
+            # The traceback of an error that a decoder keeps would keep the data.
+            del data
+            raise self.error.with_traceback(None)
         return events
 
     def _check_length(self, first: int, length: int) -> None:

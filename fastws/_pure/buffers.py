@@ -18,7 +18,7 @@ def as_bytes(data: Buffer) -> bytes:
         view = memoryview(data)
     except TypeError:
         raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
-    if not view.c_contiguous:
+    if view.nbytes and not view.c_contiguous:
         raise BufferError("a C-contiguous buffer is required")
     return view.tobytes()
 

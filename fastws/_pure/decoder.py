@@ -179,17 +179,18 @@ class FrameDecoder(HeaderReader):
             ProtocolError: nothing was decoded before the error, or an earlier call met it.
         """
         data = as_bytes(data)
-        if self.error is not None:
-            raise self.error.with_traceback(None)
         frames: list[Frame] = []
-        try:
-            self._decode(data, frames)
-        except ProtocolError as error:
-            self.error = error
-            self._partial = b""
-            self._payload = None
-            if not frames:
-                raise
+        if self.error is None:
+            try:
+                self._decode(data, frames)
+            except ProtocolError as error:
+                self.error = error.with_traceback(None)
+                self._partial = b""
+                self._payload = None
+        if self.error is not None and not frames:
+            # The traceback of an error that a decoder keeps would keep the data.
+            del data
+            raise self.error.with_traceback(None)
         return frames
 
     def _check_length(self, first: int, length: int) -> None:  # noqa: ARG002 -- the assembler's needs it

@@ -84,7 +84,7 @@ def mask_inplace(buffer: Buffer, key: Buffer, phase: int = 0) -> int:
         raise TypeError(f"a writable bytes-like object is required, not {type(buffer).__name__!r}") from None
     if view.readonly or view.format not in ("B", "b", "c"):
         raise TypeError(f"a writable bytes-like object is required, not {type(buffer).__name__!r}")
-    if not view.c_contiguous:
+    if view.nbytes and not view.c_contiguous:
         raise BufferError("a C-contiguous buffer is required")
     key = as_key(key)
     phase = as_phase(phase)

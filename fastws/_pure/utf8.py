@@ -94,15 +94,16 @@ class Utf8Validator:
             Utf8Error: with the offset from the start of the text.
         """
         data = as_bytes(data)
+        if self.error is None:
+            bad = self.accept(data)
+            if bad is not None:
+                self.error = protocol_error(Fault.TEXT, bad)
+            elif final and self._pending:
+                self.error = protocol_error(Fault.TEXT_TRUNCATED, self._offset)
         if self.error is not None:
+            # The traceback of an error that a validator keeps would keep the data.
+            del data
             raise self.error.with_traceback(None)
-        bad = self.accept(data)
-        if bad is not None:
-            self.error = protocol_error(Fault.TEXT, bad)
-        elif final and self._pending:
-            self.error = protocol_error(Fault.TEXT_TRUNCATED, self._offset)
-        if self.error is not None:
-            raise self.error
 
     def accept(self, data: bytes) -> int | None:
         """Take a piece; the offset of the first byte that cannot be, or None."""
@@ -148,9 +149,10 @@ def decode_utf8(data: bytes | bytearray, invalid: Fault, truncated: Fault) -> st
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        bad = _first_bad(data, error.start)
-        fault = invalid if bad < len(data) else truncated
-        raise protocol_error(fault, bad) from None
+        start = error.start
+    # Not raised in there: the context of an error that a decoder keeps would keep the data.
+    bad = _first_bad(data, start)
+    raise protocol_error(invalid if bad < len(data) else truncated, bad)
 
 
 def encode_text(text: str, key: Buffer | None = None) -> bytes:

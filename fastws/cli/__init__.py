@@ -1,0 +1,70 @@
+"""The command line: ``python -m fastws status | run | bench``, each command in a file of its own.
+
+A command is imported when it is asked for, so that ``run`` loads nothing that the program did not ask for.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["PROGRAM", "main"]
+
+#: How the commands call themselves in their messages.
+PROGRAM: Final = "python -m fastws"
+
+_USAGE: Final = f"""\
+usage: {PROGRAM} COMMAND …
+
+  status   what runs here: backend, CPU kernel, and which host libraries can be accelerated
+  run      run a program with accelerated host libraries, as python would run it
+  bench    measure on this machine
+
+{PROGRAM} COMMAND --help tells more.
+"""
+
+
+def _status(arguments: Sequence[str]) -> int:
+    from .status import main as status
+
+    return status(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from .run import main as run
+
+    return run(arguments)
+
+
+def _bench(arguments: Sequence[str]) -> int:
+    from .bench import main as bench
+
+    return bench(arguments)
+
+
+_COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {"status": _status, "run": _run, "bench": _bench}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command.
+
+    Args:
+        arguments: what stands on the command line after ``python -m fastws``.
+    Returns: the exit status; 2 where the command line is wrong.
+    """
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_USAGE, end="", file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        from .. import __version__
+
+        print(f"fastws {__version__}")
+        return 0
+    command = _COMMANDS.get(arguments[0])
+    if command is None:
+        print(f"{PROGRAM}: unknown command {arguments[0]!r}; commands: {', '.join(_COMMANDS)}", file=sys.stderr)
+        return 2
+    return command(arguments[1:])

@@ -1,0 +1,169 @@
+"""``python -m fastws bench``: measures on this machine, and prints tables of ratios."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from .. import hosts
+from ..measure import (
+    QUICK,
+    Case,
+    Exchange,
+    Measurement,
+    Plan,
+    codec_cases,
+    describe,
+    exchanges,
+    host_cases,
+    kernel_cases,
+    measure,
+    measure_exchange,
+    notes,
+    pure_cases,
+    serving,
+)
+from . import PROGRAM
+from .chart import draw, why_not
+from .figures import tables
+from .progress import progress
+from .table import markdown, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["main"]
+
+_DESCRIPTION = """\
+Measure on this machine. kernels: bytes a second of each CPU kernel. codec: each function against the library that does
+the same work best. hosts: host libraries, plain and accelerated. Without one of them: hosts, and the codec in short,
+in about a minute. A ratio such as 5.00x says that fastws took a fifth of that time; times are those of the best batch,
+± half the spread of the middle half.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    for path in (options.json, options.plot):
+        if path is not None and not path.parent.is_dir():
+            parser.error(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
+    if options.plot is not None and (reason := why_not(options.plot)) is not None:
+        parser.error(reason)
+    plan = QUICK if options.quick else Plan()
+    # What is plain must be plain, also where `run` started this.
+    hosts.restore()
+    measurements: list[Measurement] = []
+    told = notes()
+    for suite in _SUITES[options.suite]:
+        taken = suite(plan, told)
+        measurements += taken
+        _print(taken, options)
+    for note in told:
+        print(f"Note: {note}")
+    print(_machine(describe()))
+    if options.json is not None:
+        options.json.write_text(json.dumps(_document(measurements, plan, told), indent=2) + "\n")
+    if options.plot is not None:
+        draw(measurements, options.plot)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} bench", description=_DESCRIPTION, allow_abbrev=False)
+    parser.add_argument("suite", nargs="?", choices=("kernels", "codec", "hosts"), help="what to measure")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write every figure, and the machine, as JSON")
+    parser.add_argument("--plot", metavar="FILE", type=Path, help="draw a chart (needs matplotlib, the extra 'plot')")
+    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown, with the goals set")
+    parser.add_argument("--quick", action="store_true", help="see that everything works; the figures mean little")
+    return parser
+
+
+# Suites: each measures a list of cases, and adds to the notes what a reader should know -------------------------------
+
+
+def _kernels(plan: Plan, _: list[str]) -> list[Measurement]:
+    return _measure(kernel_cases(), plan)
+
+
+def _codec(plan: Plan, _: list[str]) -> list[Measurement]:
+    return _measure([*codec_cases(), *pure_cases()], plan)
+
+
+def _codec_in_short(plan: Plan, _: list[str]) -> list[Measurement]:
+    return _measure([case for case in codec_cases() if case.short], plan)
+
+
+def _hosts(plan: Plan, told: list[str]) -> list[Measurement]:
+    names = _measurable(told)
+    return [
+        *_measure([case for name in names for case in host_cases(name)], plan),
+        *_exchange([exchange for name in names for exchange in exchanges(name)], plan),
+    ]
+
+
+_SUITES: Final[dict[str | None, tuple[Callable[[Plan, list[str]], list[Measurement]], ...]]] = {
+    "kernels": (_kernels,),
+    "codec": (_codec,),
+    "hosts": (_hosts,),
+    None: (_hosts, _codec_in_short),
+}
+
+
+def _measure(cases: Sequence[Case], plan: Plan) -> list[Measurement]:
+    measurements = []
+    with progress(len(cases)) as step:
+        for case in cases:
+            step(case.group, case.name)
+            measurements.append(measure(case, plan))
+    return measurements
+
+
+def _exchange(planned: Sequence[Exchange], plan: Plan) -> list[Measurement]:
+    if not planned:
+        return []
+    measurements = []
+    with serving() as url, progress(len(planned)) as step:
+        for exchange in planned:
+            step(f"{exchange.host}, over a socket", exchange.name)
+            measurements += measure_exchange(exchange, url, plan)
+    return measurements
+
+
+def _measurable(told: list[str]) -> list[str]:
+    """The hosts that can be accelerated here; why the others cannot be goes to the notes."""
+    with hosts.accelerated() as names:
+        told += [f"{one.name} is not measured: {one.reason}" for one in hosts.host_status() if not one.accelerated]
+    return list(names)
+
+
+# What comes out -------------------------------------------------------------------------------------------------------
+
+
+def _print(measurements: Sequence[Measurement], options: argparse.Namespace) -> None:
+    for table in tables(measurements, goals=options.markdown):
+        if options.markdown:
+            print(markdown(table))
+        else:
+            show(table)
+            print()
+
+
+def _machine(described: dict[str, Any]) -> str:
+    libraries = ", ".join(f"{name} {version}" for name, version in described["libraries"].items())
+    return (
+        f"Measured with fastws {described['fastws']} ({described['backend']}, kernel {described['kernel']}), "
+        f"{described['python']}, {described['system']}, {described['cpu']}; {libraries}."
+    )
+
+
+def _document(measurements: Sequence[Measurement], plan: Plan, told: Sequence[str]) -> dict[str, Any]:
+    return {
+        "machine": describe(),
+        "plan": {**vars(plan), "clock": plan.clock.__name__},
+        "notes": list(told),
+        "measurements": [one.as_dict() for one in measurements],
+    }

@@ -1,0 +1,46 @@
+"""Counts how often each replacement is called, to prove that a program really went through it.
+
+Only where ``FASTWS_COUNT_SEAMS`` is set when a host is accelerated; otherwise the replacements stand there bare.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from .host import Seam
+
+__all__ = ["count_if_asked", "seam_hits"]
+
+_hits: Final[Counter[str]] = Counter()
+_lock: Final = threading.Lock()
+
+
+def seam_hits() -> dict[str, int]:
+    """Calls so far of each replacement, by its path; empty unless ``FASTWS_COUNT_SEAMS`` is set."""
+    with _lock:
+        return dict(_hits)
+
+
+def count_if_asked(seams: list[Seam]) -> list[Seam]:
+    """The same seams, with replacements that count where ``FASTWS_COUNT_SEAMS`` is set."""
+    if os.environ.get("FASTWS_COUNT_SEAMS", "") in ("", "0"):
+        return seams
+    return [seam.with_replacement(_counted(seam.path, seam.replacement)) for seam in seams]
+
+
+def _counted(path: str, replacement: Any) -> Any:
+    if isinstance(replacement, staticmethod):
+        return staticmethod(_counted(path, replacement.__func__))
+
+    @functools.wraps(replacement)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        with _lock:
+            _hits[path] += 1
+        return replacement(*args, **kwargs)
+
+    return counted

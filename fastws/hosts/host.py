@@ -1,0 +1,137 @@
+"""What an adapter tells about its host, and how a host is replaced: whole or not at all."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Host", "HostError", "HostStatus", "Seam"]
+
+_MISSING: Any = object()
+
+
+class HostError(RuntimeError):
+    """A host library cannot be accelerated: it is not installed, or it is not shaped as the adapter expects."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seam:
+    """One attribute of a host and what stands there while the host is accelerated.
+
+    Attributes:
+        path: how people write it, such as ``"websocket._abnf.ABNF.mask"``.
+        owner: the module or class that holds it.
+        name: the attribute of ``owner``.
+        replacement: the object to put there; a ``staticmethod`` object where the original is one.
+    """
+
+    path: str
+    owner: Any
+    name: str
+    replacement: Any = _MISSING
+
+    @classmethod
+    def find(cls, package: ModuleType, path: str) -> Seam:
+        """The seam at ``path`` below a package, without a replacement.
+
+        Raises:
+            HostError: there is nothing.
+        """
+        *owners, name = path.split(".")
+        full = f"{package.__name__}.{path}"
+        owner: Any = package
+        for part in owners:
+            owner = getattr(owner, part, None)
+        seam = cls(full, owner, name)
+        if owner is None or seam.current() is _MISSING:
+            raise HostError(f"{full} does not exist")
+        return seam
+
+    def elsewhere(self, package: ModuleType) -> list[Seam]:
+        """The same function in the modules of the package that have imported it by name."""
+        found = []
+        for name, module in sorted(sys.modules.copy().items()):
+            inside = name == package.__name__ or name.rpartition(".")[0] == package.__name__
+            if inside and module is not self.owner and vars(module).get(self.name) is self.current():
+                found.append(replace(self, path=f"{name}.{self.name}", owner=module))
+        return found
+
+    def with_replacement(self, replacement: Any) -> Seam:
+        return replace(self, replacement=replacement)
+
+    def in_use(self) -> bool:
+        """Whether the host still is the one that was found: its modules were not imported anew."""
+        module = self.owner if isinstance(self.owner, ModuleType) else sys.modules.get(self.owner.__module__)
+        if module is None or sys.modules.get(module.__name__) is not module:
+            return False
+        return module is self.owner or vars(module).get(self.owner.__name__) is self.owner
+
+    def current(self) -> Any:
+        """What stands there now, without binding: the object that ``put`` can put back."""
+        return vars(self.owner).get(self.name, _MISSING)
+
+    def put(self, value: Any) -> None:
+        """Set the attribute, or take it away where there was none."""
+        if value is _MISSING:
+            delattr(self.owner, self.name)
+        else:
+            setattr(self.owner, self.name, value)
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host library that can be accelerated.
+
+    Attributes:
+        name: what ``accelerate`` calls it.
+        distribution: its name on the package index.
+        package: the name to import.
+        tried: the versions that the adapter was tried with.
+        depth: how deep the adapter goes: ``"mask"``, ``"frame"`` or ``"protocol"``.
+        replaces: what it replaces, one path each.
+        cannot_reach: what stays the host's own, and slow where that matters.
+        seams: checks the shape of the host, which is imported, and makes the replacements from a twin of the codec;
+            touches nothing.
+            Raises HostError where the shape has moved.
+    """
+
+    name: str
+    distribution: str
+    package: str
+    tried: str
+    depth: str
+    replaces: tuple[str, ...]
+    cannot_reach: str
+    seams: Callable[[ModuleType], Sequence[Seam]]
+
+
+@dataclass(frozen=True)
+class HostStatus:
+    """What is known about one host, for people and for ``fastws.status()``.
+
+    Attributes:
+        name: what ``accelerate`` calls it.
+        distribution: its name on the package index.
+        installed: the installed version, or None.
+        tried: the versions that the adapter was tried with.
+        accelerated: whether it is replaced now.
+        depth: how deep, where it is accelerated: ``"mask"``, ``"frame"`` or ``"protocol"``; None otherwise.
+        replaces: what the adapter replaces, one path each.
+        cannot_reach: what stays the host's own.
+        reason: why it is not accelerated, or None where it is.
+    """
+
+    name: str
+    distribution: str
+    installed: str | None
+    tried: str
+    accelerated: bool
+    depth: str | None
+    replaces: tuple[str, ...]
+    cannot_reach: str
+    reason: str | None
