@@ -15,6 +15,8 @@ from .values import BINARY, CLOSE, PING, PONG, TEXT, Close, Message, Ping, Pong
 if TYPE_CHECKING:
     from .buffers import Buffer
 
+_CLIENT: Final = Role.CLIENT
+
 # Keys are drawn from the system this many bytes at a time: one system call for a thousand frames.
 _KEY_POOL_SIZE: Final = 4096
 
@@ -75,8 +77,9 @@ def encode_frame(
 
 
 def _frame(first: int, payload: bytes, key: bytes | None) -> bytes:
-    header = format_header(first, len(payload), key)
-    return header + (payload if key is None else xor(payload, key))
+    if key is None:
+        return format_header(first, len(payload), None) + payload
+    return format_header(first, len(payload), key) + xor(payload, key)
 
 
 def encode_message(
@@ -104,10 +107,12 @@ def encode_message(
     else:
         opcode, payload = _message_payload(data)
         check_control(0x80 | opcode, len(payload))
-    if as_role(role) is Role.CLIENT:
+    if role is _CLIENT:
         key = new_key() if key is None else as_key(key)
-    elif key is not None:
-        raise ValueError("a server does not mask")
+    else:
+        as_role(role)
+        if key is not None:
+            raise ValueError("a server does not mask")
     return _frame(0x80 | opcode, payload, key)
 
 

@@ -136,11 +136,14 @@ def check_control(first: int, length: int) -> None:
 
 
 def format_header(first: int, length: int, key: bytes | None) -> bytes:
-    masked = 0 if key is None else 0x80
+    if key is None:
+        if length < 126:
+            return _pack_header(first, length)
+        if length < 65_536:
+            return _pack_header16(first, 126, length)
+        return _pack_header64(first, 127, length)
     if length < 126:
-        header = _pack_header(first, masked | length)
-    elif length < 65_536:
-        header = _pack_header16(first, masked | 126, length)
-    else:
-        header = _pack_header64(first, masked | 127, length)
-    return header if key is None else header + key
+        return _pack_header(first, 0x80 | length) + key
+    if length < 65_536:
+        return _pack_header16(first, 0x80 | 126, length) + key
+    return _pack_header64(first, 0x80 | 127, length) + key

@@ -13,17 +13,18 @@ if TYPE_CHECKING:
 # one for every byte of the key.
 TRANSLATE_FROM: Final = 1024
 
-_translations: dict[int, bytes] = {}
-
 _from_bytes = int.from_bytes
 
 
-def _translation(byte: int) -> bytes:
-    """The table that XORs with ``byte`` in ``bytes.translate``; 256 of them at most, made when first used."""
-    table = _translations.get(byte)
-    if table is None:
-        table = _translations[byte] = bytes([value ^ byte for value in range(256)])
-    return table
+class _Translations(dict[int, bytes]):
+    """The table that XORs with a byte in ``bytes.translate``; 256 of them at most, each made when first used."""
+
+    def __missing__(self, byte: int) -> bytes:
+        table = self[byte] = bytes([value ^ byte for value in range(256)])
+        return table
+
+
+_translations = _Translations()
 
 
 def xor(data: bytes, key: bytes) -> bytes:
@@ -38,8 +39,11 @@ def xor(data: bytes, key: bytes) -> bytes:
 def xor_long(data: bytes, key: bytes) -> bytearray:
     """The same for long data. What is assigned to a slice of a bytearray is copied, unless it is one as well."""
     masked = bytearray(data)
-    for lane, byte in enumerate(key):
-        masked[lane::4] = masked[lane::4].translate(_translation(byte))
+    first, second, third, fourth = key
+    masked[::4] = masked[::4].translate(_translations[first])
+    masked[1::4] = masked[1::4].translate(_translations[second])
+    masked[2::4] = masked[2::4].translate(_translations[third])
+    masked[3::4] = masked[3::4].translate(_translations[fourth])
     return masked
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from operator import index
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from ..frames import CloseCode, Opcode
+from ..frames import MAX_HEADER_SIZE, MAX_PAYLOAD, CloseCode, Opcode
+from .buffers import as_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,8 @@ def as_opcode(opcode: int) -> Opcode:
 def require_bytes(data: Any, what: str) -> bytes:
     if not isinstance(data, bytes):
         raise TypeError(f"{what} is bytes, not {type(data).__name__!r}")
-    return data if type(data) is bytes else bytes(data)
+    # Not bytes(data), which a subclass may answer as it likes.
+    return data if type(data) is bytes else memoryview(data).tobytes()
 
 
 class _Value:
@@ -57,13 +59,21 @@ class _Value:
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is read-only")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is read-only")
 
 
 # A slot's own setter, for constructors: it gets past the `__setattr__` that makes the values read-only.
 def _setter(cls: type, name: str) -> Callable[[object, object], None]:
     setter: Callable[[object, object], None] = getattr(cls, name).__set__
     return setter
+
+
+def _within(number: int, low: int, high: int, what: str) -> int:
+    number = index(number)
+    if not low <= number <= high:
+        raise ValueError(f"{what} {low} to {high}, not {number}")
+    return int(number)
 
 
 class FrameHeader(_Value):
@@ -92,7 +102,17 @@ class FrameHeader(_Value):
     def __init__(
         self, fin: bool, rsv1: bool, rsv2: bool, rsv3: bool, opcode: int, key: bytes | None, length: int, size: int
     ) -> None:
-        for name, value in zip(self.__match_args__, (fin, rsv1, rsv2, rsv3, opcode, key, length, size), strict=True):
+        values = (
+            bool(fin),
+            bool(rsv1),
+            bool(rsv2),
+            bool(rsv3),
+            _within(opcode, 0, 15, "an opcode is"),
+            None if key is None else as_key(key),
+            _within(length, 0, MAX_PAYLOAD, "a payload has bytes,"),
+            _within(size, 2, MAX_HEADER_SIZE, "a header has bytes,"),
+        )
+        for name, value in zip(self.__match_args__, values, strict=True):
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
@@ -249,7 +269,8 @@ class Close(_Value):
         if not isinstance(reason, str):
             raise TypeError(f"a close reason is str, not {type(reason).__name__!r}")
         object.__setattr__(self, "code", int(code))
-        object.__setattr__(self, "reason", str(reason))
+        # Not str(reason), which a subclass may answer as it likes.
+        object.__setattr__(self, "reason", str.__str__(reason))
 
     def __repr__(self) -> str:
         return f"Close({self.code}, {self.reason!r})"

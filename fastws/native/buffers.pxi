@@ -81,6 +81,12 @@ cdef int read_buffer_key(object key, uint8_t *out) except -1:
     return 0
 
 
+cdef bytes key_bytes(object key):
+    cdef uint8_t masking_key[4]
+    read_key(key, masking_key)
+    return PyBytes_FromStringAndSize(<const char *>masking_key, 4)
+
+
 cdef extern from *:
     """
     static inline int fastws_small_int(PyObject *number) {

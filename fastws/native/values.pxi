@@ -1,5 +1,12 @@
 # The values that travel: headers, frames, messages and control frames.
 
+cdef object within(object number, object low, object high, str what):
+    number = PyNumber_Index(number)
+    if not low <= number <= high:
+        raise ValueError(f"{what} {low} to {high}, not {number}")
+    return int(number)
+
+
 @cython.final
 @cython.no_gc
 @cython.freelist(64)
@@ -22,10 +29,10 @@ cdef class FrameHeader:
         self.rsv1 = rsv1
         self.rsv2 = rsv2
         self.rsv3 = rsv3
-        self.opcode = opcode
-        self.key = key
-        self.length = int(length)
-        self.size = size
+        self.opcode = within(opcode, 0, 15, "an opcode is")
+        self.key = None if key is None else key_bytes(key)
+        self.length = within(length, 0, MAX_PAYLOAD, "a payload has bytes,")
+        self.size = within(size, 2, FWS_MAX_HEADER, "a header has bytes,")
 
     cdef tuple fields(self):
         return self.fin, self.rsv1, self.rsv2, self.rsv3, self.opcode, self.key, self.length, self.size
@@ -214,7 +221,8 @@ cdef class Close:
         if not isinstance(reason, str):
             raise TypeError(f"a close reason is str, not {type(reason).__name__!r}")
         self.code = int(code)
-        self.reason = str(reason)
+        # Not str(reason), which a subclass may answer as it likes.
+        self.reason = str.__str__(reason)
 
     def __eq__(self, other):
         if type(other) is not Close:
