@@ -9,7 +9,7 @@ from ..frames import DEFAULT_MAX_FRAGMENTS, Role, is_sendable_close_code
 from .buffers import as_bytes, turned
 from .decoder import HeaderReader, as_limit
 from .mask import TRANSLATE_FROM, xor, xor_long
-from .utf8 import Utf8Validator, decode_utf8
+from .utf8 import PartialText, decode_utf8
 from .values import BINARY, PING, PONG, TEXT, Close, Message, Ping, Pong, new_message
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class MessageDecoder(HeaderReader):
         "_opcode",
         "_payload",
         "_phase",
+        "_text",
         "_text_as_str",
-        "_validator",
         "closed",
         "error",
     )
@@ -85,7 +85,7 @@ class MessageDecoder(HeaderReader):
         self._opcode = 0
         self._gathered = bytearray()
         self._fragments = 0
-        self._validator = Utf8Validator()
+        self._text = PartialText()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"cannot pickle or copy {type(self).__name__!r} object")
@@ -200,11 +200,11 @@ class MessageDecoder(HeaderReader):
             self._end(events)
 
     def _check_text(self, piece: bytes) -> None:
-        bad = self._validator.accept(piece)
+        bad = self._text.accept(piece)
         if bad is not None:
             raise protocol_error(Fault.TEXT, bad)
-        if not self._left and self._first & 0x80 and not self._validator.complete:
-            raise protocol_error(Fault.TEXT_TRUNCATED, self._validator.offset)
+        if not self._left and self._first & 0x80 and self._text.pending:
+            raise protocol_error(Fault.TEXT_TRUNCATED, self._text.offset)
 
     def _end(self, events: list[Message | Ping | Pong | Close]) -> None:
         """The frame is complete, and the message with it if that was its last one."""
@@ -224,7 +224,7 @@ class MessageDecoder(HeaderReader):
         self._in_message = False
         self._fragments = 0
         self._gathered = bytearray()
-        self._validator.reset()
+        self._text = PartialText()
 
     def _discard(self) -> None:
         """Nothing more will be decoded: keep no bytes."""

@@ -47,6 +47,37 @@ def _first_bad(data: bytes | bytearray, start: int) -> int:
     return len(data)
 
 
+class PartialText:
+    """Text that arrives in pieces.
+
+    Attributes:
+        offset: bytes taken so far, those of an unfinished code point included; at a refusal, the byte refused.
+        pending: the bytes of an unfinished code point.
+    """
+
+    __slots__ = ("offset", "pending")
+
+    def __init__(self) -> None:
+        self.offset = 0
+        self.pending = b""
+
+    def accept(self, data: bytes) -> int | None:
+        """Take a piece; the offset of the first byte that cannot be, or None."""
+        offset = self.offset - len(self.pending)
+        data = self.pending + data
+        self.pending = b""
+        try:
+            data.decode()
+        except UnicodeDecodeError as error:
+            bad = _first_bad(data, error.start)
+            if bad < len(data):
+                self.offset = offset + bad
+                return self.offset
+            self.pending = data[error.start :]
+        self.offset = offset + len(data)
+        return None
+
+
 class Utf8Validator:
     """Checks text that arrives in pieces (RFC 3629), and refuses at the first byte that cannot be.
 
@@ -60,7 +91,7 @@ class Utf8Validator:
         error: the ``Utf8Error`` that stopped the validator, or None.
     """
 
-    __slots__ = ("_offset", "_pending", "error")
+    __slots__ = ("_text", "error")
 
     error: ProtocolError | None
 
@@ -72,16 +103,15 @@ class Utf8Validator:
 
     @property
     def offset(self) -> int:
-        return self._offset
+        return self._text.offset
 
     @property
     def complete(self) -> bool:
-        return not self._pending
+        return not self._text.pending
 
     def reset(self) -> None:
         """Forget everything fed so far, an error included."""
-        self._offset = 0
-        self._pending = b""
+        self._text = PartialText()
         self.error = None
 
     def feed(self, data: Buffer, final: bool = False) -> None:
@@ -95,31 +125,15 @@ class Utf8Validator:
         """
         data = as_bytes(data)
         if self.error is None:
-            bad = self.accept(data)
+            bad = self._text.accept(data)
             if bad is not None:
                 self.error = protocol_error(Fault.TEXT, bad)
-            elif final and self._pending:
-                self.error = protocol_error(Fault.TEXT_TRUNCATED, self._offset)
+            elif final and self._text.pending:
+                self.error = protocol_error(Fault.TEXT_TRUNCATED, self._text.offset)
         if self.error is not None:
             # The traceback of an error that a validator keeps would keep the data.
             del data
             raise self.error.with_traceback(None)
-
-    def accept(self, data: bytes) -> int | None:
-        """Take a piece; the offset of the first byte that cannot be, or None."""
-        offset = self._offset - len(self._pending)
-        data = self._pending + data
-        self._pending = b""
-        try:
-            data.decode()
-        except UnicodeDecodeError as error:
-            bad = _first_bad(data, error.start)
-            if bad < len(data):
-                self._offset = offset + bad
-                return self._offset
-            self._pending = data[error.start :]
-        self._offset = offset + len(data)
-        return None
 
 
 def decode_text(data: Buffer, key: Buffer | None = None, phase: int = 0) -> str:
