@@ -21,6 +21,8 @@ from __future__ import annotations
 import array
 import importlib
 import os
+import struct
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from .host import Host, Seam
@@ -157,32 +159,31 @@ _SECOND: Final = tuple([(b >> 7, b & 0x7F) for b in range(256)])
 
 
 def _make_recv_frame(plain: FunctionType, _: ModuleType) -> Any:
-    first_byte, second_byte = _FIRST, _SECOND
+    first_byte, second_byte, read_length = _FIRST, _SECOND, _read_length
 
     def recv_frame(self: Any) -> Any:
         if type(self) is not frame_buffer:
             return plain(self)
         with self.lock:
-            header = self.header
-            if header is None:
-                start = self.recv_strict(2)
-                self.header = header = first_byte[start[0]] + second_byte[start[1]]
-            fin, rsv1, rsv2, rsv3, opcode, masked, length = header
-            if self.length is None:
-                if length > 125:
-                    self.recv_length()
-                else:
-                    self.length = length
-            length = self.length
-            if self.mask_value is None:
+            header, length, mask_value = self.header, self.length, self.mask_value
+            try:
+                if header is None:
+                    start = self.recv_strict(2)
+                    header = first_byte[start[0]] + second_byte[start[1]]
+                fin, rsv1, rsv2, rsv3, opcode, masked, bits = header
+                if length is None:
+                    length = bits if bits < 126 else read_length(self, bits)
+                if mask_value is None:
+                    mask_value = self.recv_strict(4) if masked else ""
+                payload = self.recv_strict(length)
                 if masked:
-                    self.recv_mask()
-                else:
-                    self.mask_value = ""
-            payload = self.recv_strict(length)
-            if masked:
-                payload = ABNF.mask(self.mask_value, payload)
-            self.header = self.length = self.mask_value = None
+                    payload = ABNF.mask(mask_value, payload)
+            except BaseException:
+                # What was read is kept as the host keeps it: the next call goes on from there.
+                self.header, self.length, self.mask_value = header, length, mask_value
+                raise
+            if self.header is not None:
+                self.clear()
             frame = ABNF(fin, rsv1, rsv2, rsv3, opcode, masked, payload)
             if opcode > 2 or rsv1 or rsv2 or rsv3:
                 frame.validate(self.skip_utf8_validation)
@@ -191,20 +192,59 @@ def _make_recv_frame(plain: FunctionType, _: ModuleType) -> Any:
     return recv_frame
 
 
+def _read_length(buffer: Any, bits: int) -> int:
+    """The length that stands in bytes of its own (RFC 6455 §5.2); the host takes any."""
+    form, size = ("!H", 2) if bits == 126 else ("!Q", 8)
+    length: int = struct.unpack(form, buffer.recv_strict(size))[0]
+    return length
+
+
+# The host reads no more than this at once.
+_LARGEST_READ: Final = 16384
+
+
 def _make_recv_strict(plain: FunctionType, _: ModuleType) -> Any:
-    replay, largest_read = Replay, 16384
+    replay, read_large, largest_read = Replay, _read_large, _LARGEST_READ
 
     def recv_strict(self: Any, bufsize: Any) -> Any:
-        if type(bufsize) is int and 0 < bufsize <= largest_read and not self.recv_buffer:
-            data = self.recv(bufsize)
-            if type(data) is not bytes:
-                return plain(replay(self, "recv", data), bufsize)
-            if len(data) == bufsize:
-                return data
-            self.recv_buffer.append(data)
+        if type(bufsize) is not int or bufsize < 1 or self.recv_buffer:
+            return plain(self, bufsize)
+        if bufsize > largest_read:
+            return read_large(self, bufsize, plain)
+        data = self.recv(bufsize)
+        if type(data) is not bytes:
+            return plain(replay(self, "recv", data), bufsize)
+        if len(data) == bufsize:
+            return data
+        self.recv_buffer.append(data)
         return plain(self, bufsize)
 
     return recv_strict
+
+
+def _read_large(buffer: Any, size: int, plain: Callable[..., Any]) -> Any:
+    """Read into one place that grows with what arrives, rather than join many pieces at the end.
+
+    The same memory then serves every read, which matters more than the copy that is saved: with half of the memory in
+    use, the allocator does not give it back to the system, and ask for it again, at every message.
+    """
+    gathered, pieces, missing = BytesIO(), [], size
+    try:
+        while missing > 0:
+            data = buffer.recv(min(_LARGEST_READ, missing))
+            if type(data) is not bytes:
+                break
+            gathered.write(data)
+            pieces.append(len(data))
+            missing -= len(data)
+    finally:
+        if missing:
+            # What was read is kept as the host keeps it, piece by piece: the next call goes on from there.
+            gathered.seek(0)
+            buffer.recv_buffer += [gathered.read(piece) for piece in pieces]
+    if not missing:
+        return gathered.getvalue()
+    return plain(buffer if missing < 0 else Replay(buffer, "recv", data), size)
 
 
 # Assembling messages --------------------------------------------------------------------------------------------------
@@ -235,14 +275,6 @@ class _GrowingMessage(list[Any]):
     def __reduce__(self) -> Any:
         return list, (list(self),)
 
-    def grow(self, data: bytes) -> bool:
-        """Add a fragment, where the data can grow."""
-        gathered = super().__getitem__(1)
-        if type(gathered) is not bytearray:
-            return False
-        gathered += data
-        return True
-
 
 def _make_add(plain: FunctionType, _: ModuleType) -> Any:
     growing, large = _GrowingMessage, 4096
@@ -252,10 +284,13 @@ def _make_add(plain: FunctionType, _: ModuleType) -> Any:
         if message and type(data) is bytes:
             if type(message) is list and type(message[1]) is bytes and len(message[1]) >= large:
                 self.cont_data = message = growing([message[0], bytearray(message[1]), *message[2:]])
-            if type(message) is growing and message.grow(data):
-                if frame.fin:
-                    self.recving_frames = None
-                return
+            if type(message) is growing:
+                gathered = list.__getitem__(message, 1)
+                if type(gathered) is bytearray:
+                    gathered += data
+                    if frame.fin:
+                        self.recving_frames = None
+                    return
         plain(self, frame)
 
     return add
@@ -265,29 +300,43 @@ def _make_add(plain: FunctionType, _: ModuleType) -> Any:
 
 
 def _make_recv_data_frame(plain: FunctionType, backend: ModuleType) -> Any:
-    replay, is_utf8, messages, binary = Replay, backend.is_utf8, (1, 2), 2
+    replay, is_utf8 = Replay, backend.is_utf8
+    text, binary, ping, pong, data_opcodes, longest_ping = 1, 2, 9, 10, (0, 1, 2), 125
 
     def recv_data_frame(self: Any, control_frame: Any = False) -> Any:
-        if isEnabledForTrace():
-            return plain(self, control_frame)
-        frame = self.recv_frame()
-        if type(frame) is ABNF and frame.fin and type(frame.data) is bytes:
-            # A message of one frame leaves the assembler as it finds it.
-            opcode, assembler = frame.opcode, self.cont_frame
-            if (
-                opcode in messages
-                and type(assembler) is continuous_frame
-                and assembler.cont_data is None
-                and assembler.recving_frames is None
-                and (
-                    opcode == binary
-                    or is_utf8(frame.data)
-                    or assembler.skip_utf8_validation
-                    or assembler.fire_cont_frame
-                )
-            ):
-                return opcode, frame
-        return plain(replay(self, "recv_frame", frame), control_frame)
+        while True:
+            frame = self.recv_frame()
+            if type(frame) is not ABNF or isEnabledForTrace():
+                return plain(replay(self, "recv_frame", frame), control_frame)
+            opcode = frame.opcode
+            if opcode in data_opcodes:
+                assembler = self.cont_frame
+                if (
+                    # A message of one frame leaves the assembler as it finds it.
+                    frame.fin
+                    and type(assembler) is continuous_frame
+                    and assembler.cont_data is None
+                    and assembler.recving_frames is None
+                    and type(frame.data) is bytes
+                    and (
+                        opcode == binary
+                        or (
+                            opcode == text
+                            and (is_utf8(frame.data) or assembler.skip_utf8_validation or assembler.fire_cont_frame)
+                        )
+                    )
+                ):
+                    return opcode, frame
+                assembler.validate(frame)
+                assembler.add(frame)
+                if assembler.is_fire(frame):
+                    return assembler.extract(frame)
+            elif opcode == ping and len(frame.data) <= longest_ping:
+                self.pong(frame.data)
+                if control_frame:
+                    return opcode, frame
+            elif opcode != pong or control_frame:
+                return plain(replay(self, "recv_frame", frame), control_frame)
 
     return recv_data_frame
 
