@@ -15,17 +15,16 @@ import ssl
 import threading
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import trustme
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: A key and a certificate for localhost and 127.0.0.1, made for these tests.
-CERTIFICATE = Path(__file__).with_name("localhost.pem")
+_AUTHORITY = trustme.CA()
 
 # Long enough for the pieces to arrive in reads of their own.
 _PAUSE = 0.02
@@ -73,13 +72,20 @@ def _handle(connection: ServerConnection) -> None:
                 connection.send(message)
 
 
+def trusting() -> ssl.SSLContext:
+    """What a client needs to trust the secure server."""
+    context = ssl.create_default_context()
+    _AUTHORITY.configure_trust(context)
+    return context
+
+
 @contextmanager
 def serving(*, secure: bool = False) -> Iterator[str]:
     """The server, for as long as the block runs; yields its URL."""
     context = None
     if secure:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(CERTIFICATE)
+        _AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
     options = {"compression": None, "ping_interval": None, "max_size": None, "close_timeout": 1}
     with serve(_handle, "127.0.0.1", 0, ssl=context, **options) as server:  # type: ignore[arg-type]
         thread = threading.Thread(target=server.serve_forever)

@@ -177,6 +177,7 @@ def _wrapped(*_: object) -> None:
 MOVED: dict[str, tuple[Any, str, Any, str]] = {
     "gone": (_abnf.frame_buffer, "recv_mask", None, r"websocket\._abnf\.frame_buffer\.recv_mask does not exist"),
     "class gone": (_abnf, "continuous_frame", None, r"websocket\._abnf\.continuous_frame\.\w+ does not exist"),
+    "global gone": (_core, "isEnabledForTrace", None, r"websocket\._core\.isEnabledForTrace does not exist"),
     "patched": (
         _core.WebSocket,
         "recv",

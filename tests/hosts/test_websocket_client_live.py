@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import websocket
-from live_server import CERTIFICATE, serving
+from live_server import serving, trusting
 from scripted import called, frame, told
 from websocket import ABNF
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("adapted")
 
-_OPTIONS: dict[str, Any] = {"sslopt": {"ca_certs": str(CERTIFICATE)}, "timeout": 10}
+_OPTIONS: dict[str, Any] = {"sslopt": {"context": trusting()}, "timeout": 10}
 
 PAYLOADS: list[str | bytes] = [
     "",
