@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 from ._version import __version__
-from .backend import backend, backend_name, kernel_name
+from .backend import backend as _twin
+from .backend import backend_name, kernel_name
 from .errors import ProtocolError, SizeError, Utf8Error
 from .frames import CloseCode, Opcode, Role
 
@@ -38,25 +39,25 @@ if TYPE_CHECKING:
     from .hosts import HostError, accelerate, accelerated, restore
     from .report import status
 else:
-    Close = backend.Close
-    Frame = backend.Frame
-    FrameDecoder = backend.FrameDecoder
-    FrameHeader = backend.FrameHeader
-    Message = backend.Message
-    MessageDecoder = backend.MessageDecoder
-    Ping = backend.Ping
-    Pong = backend.Pong
-    Utf8Validator = backend.Utf8Validator
-    decode_text = backend.decode_text
-    encode_frame = backend.encode_frame
-    encode_header = backend.encode_header
-    encode_message = backend.encode_message
-    encode_text = backend.encode_text
-    is_utf8 = backend.is_utf8
-    mask = backend.mask
-    mask_inplace = backend.mask_inplace
-    new_key = backend.new_key
-    parse_header = backend.parse_header
+    Close = _twin.Close
+    Frame = _twin.Frame
+    FrameDecoder = _twin.FrameDecoder
+    FrameHeader = _twin.FrameHeader
+    Message = _twin.Message
+    MessageDecoder = _twin.MessageDecoder
+    Ping = _twin.Ping
+    Pong = _twin.Pong
+    Utf8Validator = _twin.Utf8Validator
+    decode_text = _twin.decode_text
+    encode_frame = _twin.encode_frame
+    encode_header = _twin.encode_header
+    encode_message = _twin.encode_message
+    encode_text = _twin.encode_text
+    is_utf8 = _twin.is_utf8
+    mask = _twin.mask
+    mask_inplace = _twin.mask_inplace
+    new_key = _twin.new_key
+    parse_header = _twin.parse_header
 
     _LAZY = {
         "HostError": ".hosts",

@@ -19,8 +19,11 @@ def is_utf8(data: Buffer) -> bool:
         data: a buffer of n bytes.
     Returns: True where all of it is; an unfinished code point at the end is not.
     """
+    data = as_bytes(data)
+    if data.isascii():
+        return True
     try:
-        as_bytes(data).decode()
+        data.decode()
     except UnicodeDecodeError:
         return False
     return True

@@ -12,7 +12,7 @@ import functools
 import hashlib
 import inspect
 import textwrap
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from .host import HostError
@@ -50,15 +50,18 @@ def digest(function: FunctionType, path: str = "") -> str:
         HostError: the source of the function cannot be read.
     """
     try:
-        return digest_of_code(function.__code__)
+        return read_digest(function)
     except (OSError, TypeError, SyntaxError) as error:
         raise HostError(f"the source of {path or function.__qualname__} cannot be read: {error}") from error
 
 
 @functools.cache
-def digest_of_code(code: CodeType) -> str:
-    """The digest of a compiled function; OSError or SyntaxError where its source cannot be read."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
+def read_digest(function: FunctionType) -> str:
+    """The digest of a function, once; OSError or SyntaxError where its source cannot be read.
+
+    The source is found through its code, which tells the true place also of a function that is wrapped.
+    """
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function.__code__)))
     words = "\n".join(_words(tree.body[0]))
     return hashlib.sha256(words.encode()).hexdigest()[:16]
 

@@ -5,15 +5,15 @@ Tried with 1.7.0, 1.8.0, 1.9.0, 1.9.1 and 1.9.2, with wsaccel and without. ``_RE
 are open.
 
 Every replacement does the usual case, exactly as the host would, and leaves the others to the host's own function:
-errors, trace logging, subclasses, control frames, masked frames, short reads. The methods that people override or
-patch (``WebSocket.recv_frame``, ``recv_data_frame``, ``recv_data``, ``frame_buffer.recv_strict``, the ``recv`` that a
-``frame_buffer`` is given, ``set_mask_key``) are still called, in the same order. No byte is read before the host would
-have read it, because dispatchers wait with ``select`` for bytes that have not been read.
+errors, trace logging, close frames, short reads, odd types. The methods that people override or patch
+(``WebSocket.recv_frame``, ``recv_data_frame``, ``recv_data``, ``pong``, ``frame_buffer.recv_strict``, the ``recv`` that
+a ``frame_buffer`` is given, ``set_mask_key``) are still called, in the same order, and subclasses keep their say. No
+byte is read before the host would have read it, because dispatchers wait with ``select`` for bytes not yet read.
 
-Out of reach: ``WebSocketApp`` decodes text messages in a function inside ``run_forever``. Patching, after
-``accelerate``, the single steps inside ``frame_buffer``, ``continuous_frame`` and ``ABNF`` that are merged here
-(``frame_buffer.recv_header``, ``continuous_frame.add``, ``ABNF.validate`` of data frames, …) has no effect; subclasses
-of these three classes run the host's own code.
+Out of reach: ``WebSocketApp`` decodes text messages in a function inside ``run_forever``, and every frame costs the
+host's two reads. What is merged here is no longer called, so patching it after ``accelerate`` has no effect: the steps
+of ``frame_buffer.recv_frame`` (``recv_header``, ``has_mask``, …), ``ABNF.validate`` for data frames, and
+``continuous_frame`` for messages of one frame.
 """
 
 from __future__ import annotations
@@ -453,6 +453,6 @@ HOST: Final = Host(
     tried="1.7.0 to 1.9.2",
     depth="frame",
     replaces=tuple([f"websocket.{path}" for path in _REPLACED]),
-    cannot_reach="WebSocketApp decodes text inside run_forever",
+    cannot_reach="text is decoded by WebSocketApp.run_forever itself; two system calls per frame stay",
     seams=_seams,
 )

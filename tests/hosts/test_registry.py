@@ -250,7 +250,7 @@ def test_missing_source_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreadable(_: object) -> str:
         raise OSError("could not get source code")
 
-    shape.digest_of_code.cache_clear()
+    shape.read_digest.cache_clear()
     monkeypatch.setattr(inspect, "getsource", unreadable)
     with pytest.raises(HostError, match=r"the source of websocket\.\S+ cannot be read: could not get source code"):
         accelerate(HOST)

@@ -57,9 +57,9 @@ OTHER = {
     "format": ORIGINAL.replace(">4", ">5"),
     "operator": ORIGINAL.replace("> 2", ">= 2"),
     "name": ORIGINAL.replace("data", "text"),
-    "order": "def work(data, size=3):\n    return f'{data!r}: {size:>4}'\n    if size > 2:\n        return data[:size]\n",
+    "order": "def work(data, size=3):\n    return f'{data!r}: {size:>4}'\n    if size > 2: return data[:size]\n",
     "nesting": ORIGINAL.replace("    return f", "        return f"),
-    "decorator": "@staticmethod" + ORIGINAL,
+    "decorator": "def same(function): return function\n\n@same" + ORIGINAL,
     "kind": "async " + ORIGINAL.lstrip(),
 }
 
