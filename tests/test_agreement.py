@@ -103,7 +103,6 @@ _BUFFERS: dict[str, Callable[[bytes], Any]] = {
     "ctypes two dimensions": lambda data: ((ctypes.c_ubyte * 2) * len(data))(),
     "ctypes scalar": lambda data: ctypes.c_uint32(len(data)),
     "mmap": _mapped,
-    "BytesIO": lambda data: io.BytesIO(data).getbuffer(),
     "PickleBuffer": pickle.PickleBuffer,
     "released": _released,
     **{f"array {code}": partial(_array, code) for code in "bBhHiIlLqQfd"},

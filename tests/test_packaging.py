@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,14 +195,37 @@ print(backend_name(), kernel_name(), why_not_native())
 _PURE_ONLY = {"FASTWS_NO_EXTENSIONS": "1"}
 
 
+# Where installed packages are, in the order of `sys.path`.
+_LIBRARIES = list(dict.fromkeys([sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]))
+
+
 def _python(
-    *arguments: str, cwd: Path, home: Path = _HOME.parent, settings: dict[str, str] | None = None
+    *arguments: str,
+    cwd: Path,
+    home: Path = _HOME.parent,
+    behind: tuple[Path, ...] = (),
+    settings: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run an interpreter that finds ``fastws`` in ``home``, with only those settings of fastws that are given."""
+    """Run an interpreter that finds ``fastws`` in ``home``, with only those settings of fastws that are given.
+
+    On the path come ``home``, the folders ``behind`` it, and what is installed.
+
+    Without `site` (``-S``): an editable install's own importer would find what ``home`` does not have.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("FASTWS_", "PYTEST_"))}
-    environment |= {"PYTHONPATH": str(home), "PYTHONDONTWRITEBYTECODE": "1", **(settings or {})}
+    environment |= {
+        "PYTHONPATH": os.pathsep.join([*map(str, (home, *behind)), *_LIBRARIES]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **(settings or {}),
+    }
     return subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, *arguments], env=environment, cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-S", *arguments],
+        env=environment,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -287,10 +311,11 @@ def test_import_loads_and_patches_nothing_else(codec: ModuleType, tmp_path: Path
 # This suite itself ----------------------------------------------------------------------------------------------------
 
 
-def _suite(home: Path, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def _suite(home: Path, settings: dict[str, str], *behind: Path) -> subprocess.CompletedProcess[str]:
     """Run one small test of this suite, verbosely, on the package in ``home``."""
     options = ("-p", "no:cacheprovider", "-v", f"--rootdir={_TESTS}", "-o", "addopts=", "-k", "structural_matching")
-    return _python("-m", "pytest", *options, str(_TESTS / "test_values.py"), home=home, cwd=home, settings=settings)
+    test = str(_TESTS / "test_values.py")
+    return _python("-m", "pytest", *options, test, home=home, behind=behind, cwd=home, settings=settings)
 
 
 def test_suite_fails_without_the_native_twin(bare: Path, tmp_path: Path) -> None:
@@ -298,7 +323,7 @@ def test_suite_fails_without_the_native_twin(bare: Path, tmp_path: Path) -> None
     built = tmp_path / "built" / "fastws"
     built.mkdir(parents=True)
     (built / f"_native{_SUFFIX}").write_bytes(b"")
-    done = _suite(bare, {"PYTHONPATH": os.pathsep.join(map(str, (bare, built.parent)))})
+    done = _suite(bare, {}, built.parent)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert f"fastws was imported from {bare / 'fastws'}, which holds no native twin" in done.stderr
     assert f"The build in {built} is shadowed by it" in done.stderr

@@ -38,6 +38,8 @@ class MessageDecoder(HeaderReader):
     """
 
     __slots__ = (
+        "_closed",
+        "_error",
         "_first",
         "_fragments",
         "_gathered",
@@ -50,12 +52,7 @@ class MessageDecoder(HeaderReader):
         "_phase",
         "_text",
         "_text_as_str",
-        "closed",
-        "error",
     )
-
-    error: ProtocolError | None
-    closed: bool
 
     def __init__(
         self,
@@ -72,8 +69,8 @@ class MessageDecoder(HeaderReader):
         if text_as not in ("str", "bytes"):
             raise ValueError(f"text_as is 'str' or 'bytes', not {text_as!r}")
         self._text_as_str = text_as == "str"
-        self.error = None
-        self.closed = False
+        self._error: ProtocolError | None = None
+        self._closed = False
         # The frame whose header is read: payload bytes it still lacks (-1 between frames), its key and phase.
         self._left = -1
         self._first = 0
@@ -91,6 +88,14 @@ class MessageDecoder(HeaderReader):
         raise TypeError(f"cannot pickle or copy {type(self).__name__!r} object")
 
     @property
+    def error(self) -> ProtocolError | None:
+        return self._error
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    @property
     def buffered(self) -> int:
         return len(self._partial) + len(self._payload) + len(self._gathered)
 
@@ -105,16 +110,16 @@ class MessageDecoder(HeaderReader):
         """
         data = as_bytes(data)
         events: list[Message | Ping | Pong | Close] = []
-        if self.error is None and not self.closed:
+        if self._error is None and not self._closed:
             try:
                 self._decode(data, events)
             except ProtocolError as error:
-                self.error = error.with_traceback(None)
+                self._error = error.with_traceback(None)
                 self._discard()
-        if self.error is not None and not events:
+        if self._error is not None and not events:
             # The traceback of an error that a decoder keeps would keep the data.
             del data
-            raise self.error.with_traceback(None)
+            raise self._error.with_traceback(None)
         return events
 
     def _check_length(self, first: int, length: int) -> None:
@@ -138,7 +143,7 @@ class MessageDecoder(HeaderReader):
                     # The whole message, or control frame, is here.
                     events.append(self._whole(first & 0x0F, data[position : position + length], key))
                     position += length
-                    if self.closed:
+                    if self._closed:
                         self._discard()
                         return
                     continue
@@ -146,7 +151,7 @@ class MessageDecoder(HeaderReader):
             piece = data[position : position + self._left]
             position += len(piece)
             self._take(piece, events)
-            if self.closed:
+            if self._closed:
                 self._discard()
                 return
 
@@ -168,7 +173,7 @@ class MessageDecoder(HeaderReader):
         if opcode == PONG:
             return Pong(payload)
         close = parse_close(payload)
-        self.closed = True
+        self._closed = True
         return close
 
     def _begin(self, first: int, length: int, key: bytes) -> None:

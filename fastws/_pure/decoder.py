@@ -137,9 +137,7 @@ class FrameDecoder(HeaderReader):
         buffered: bytes kept of a frame that is not complete.
     """
 
-    __slots__ = ("_first", "_key", "_length", "_max_frame_size", "_payload", "error")
-
-    error: ProtocolError | None
+    __slots__ = ("_error", "_first", "_key", "_length", "_max_frame_size", "_payload")
 
     def __init__(
         self,
@@ -154,7 +152,7 @@ class FrameDecoder(HeaderReader):
         reserved = (0x40 if rsv1 else 0) | (0x20 if rsv2 else 0) | (0x10 if rsv3 else 0)
         super().__init__(role, reserved, minimal_length)
         self._max_frame_size = as_limit(max_frame_size, "max_frame_size")
-        self.error = None
+        self._error: ProtocolError | None = None
         # The frame whose header is read and whose payload is not complete; None between frames.
         self._payload: bytearray | None = None
         self._first = 0
@@ -163,6 +161,10 @@ class FrameDecoder(HeaderReader):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"cannot pickle or copy {type(self).__name__!r} object")
+
+    @property
+    def error(self) -> ProtocolError | None:
+        return self._error
 
     @property
     def buffered(self) -> int:
@@ -180,17 +182,17 @@ class FrameDecoder(HeaderReader):
         """
         data = as_bytes(data)
         frames: list[Frame] = []
-        if self.error is None:
+        if self._error is None:
             try:
                 self._decode(data, frames)
             except ProtocolError as error:
-                self.error = error.with_traceback(None)
+                self._error = error.with_traceback(None)
                 self._partial = b""
                 self._payload = None
-        if self.error is not None and not frames:
+        if self._error is not None and not frames:
             # The traceback of an error that a decoder keeps would keep the data.
             del data
-            raise self.error.with_traceback(None)
+            raise self._error.with_traceback(None)
         return frames
 
     def _check_length(self, first: int, length: int) -> None:  # noqa: ARG002 -- the assembler's needs it

@@ -94,9 +94,7 @@ class Utf8Validator:
         error: the ``Utf8Error`` that stopped the validator, or None.
     """
 
-    __slots__ = ("_text", "error")
-
-    error: ProtocolError | None
+    __slots__ = ("_error", "_text")
 
     def __init__(self) -> None:
         self.reset()
@@ -109,13 +107,17 @@ class Utf8Validator:
         return self._text.offset
 
     @property
+    def error(self) -> ProtocolError | None:
+        return self._error
+
+    @property
     def complete(self) -> bool:
         return not self._text.pending
 
     def reset(self) -> None:
         """Forget everything fed so far, an error included."""
         self._text = PartialText()
-        self.error = None
+        self._error: ProtocolError | None = None
 
     def feed(self, data: Buffer, final: bool = False) -> None:
         """Check the next piece of the text.
@@ -127,16 +129,16 @@ class Utf8Validator:
             Utf8Error: with the offset from the start of the text.
         """
         data = as_bytes(data)
-        if self.error is None:
+        if self._error is None:
             bad = self._text.accept(data)
             if bad is not None:
-                self.error = protocol_error(Fault.TEXT, bad)
+                self._error = protocol_error(Fault.TEXT, bad)
             elif final and self._text.pending:
-                self.error = protocol_error(Fault.TEXT_TRUNCATED, self._text.offset)
-        if self.error is not None:
+                self._error = protocol_error(Fault.TEXT_TRUNCATED, self._text.offset)
+        if self._error is not None:
             # The traceback of an error that a validator keeps would keep the data.
             del data
-            raise self.error.with_traceback(None)
+            raise self._error.with_traceback(None)
 
 
 def decode_text(data: Buffer, key: Buffer | None = None, phase: int = 0) -> str:
