@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fastws import CloseCode, Opcode, Role
 from oracles import frame, header, noise
 from outcomes import outcome, plain
 from vectors import ALPHABETS, BAD_TEXTS, KEY, ROLES, STREAMS, LyingBytes, LyingText, bytewise, cuts, key_for, sample
-
-from fastws import CloseCode, Opcode, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -7,6 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from fastws import CloseCode, Opcode, ProtocolError, Role, SizeError, Utf8Error
+from fastws.frames import DEFAULT_MAX_FRAGMENTS
 from oracles import first_bad, frame, header, is_canonical, noise, text_fault
 from outcomes import feed_all, plain, told_all
 from vectors import (
@@ -30,9 +33,6 @@ from vectors import (
     sample,
     text,
 )
-
-from fastws import CloseCode, Opcode, ProtocolError, Role, SizeError, Utf8Error
-from fastws.frames import DEFAULT_MAX_FRAGMENTS
 
 if TYPE_CHECKING:
     from types import ModuleType

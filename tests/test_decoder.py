@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fastws import CloseCode, Opcode, ProtocolError, Role, SizeError
 from oracles import frame, header, noise
 from outcomes import feed_all, told_all
 from vectors import LONG_LENGTHS, ROLES, STREAMS, Refusal, Stream, WireFrame, bytewise, cuts, key_for
-
-from fastws import CloseCode, Opcode, ProtocolError, Role, SizeError
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -7,6 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from fastws import CloseCode, Opcode, Role
 from oracles import encode_fault, frame, noise
 from vectors import (
     ALPHABETS,
@@ -19,8 +21,6 @@ from vectors import (
     LyingText,
     sample,
 )
-
-from fastws import CloseCode, Opcode, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable

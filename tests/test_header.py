@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
+from fastws import CloseCode, Opcode, ProtocolError
 from oracles import header
 from outcomes import told
 from vectors import FORM_LENGTHS, KEY
-
-from fastws import CloseCode, Opcode, ProtocolError
 
 if TYPE_CHECKING:
     from types import ModuleType

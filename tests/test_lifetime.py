@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from oracles import frame, noise
-from outcomes import outcome, plain
-from vectors import KEY
 
 import fastws
 from fastws import ProtocolError, Role
+from oracles import frame, noise
+from outcomes import outcome, plain
+from vectors import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

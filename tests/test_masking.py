@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from oracles import noise, xor
 from vectors import KEY, LONG_LENGTHS, SHORT_LENGTHS
 

@@ -19,11 +19,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+
+from fastws import Role
 from oracles import frame, header, noise
 from outcomes import outcome, plain, told_all
 from vectors import BAD_TEXTS, ROLES, Event, binary, close, ping, pong, text
-
-from fastws import Role
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fastws import CloseCode, Utf8Error
 from oracles import encode_fault, first_bad, is_canonical, is_text, text_fault, xor
 from outcomes import outcome
 from vectors import ALPHABETS, BAD_TEXTS, BORDER_BYTES, GOOD_TEXTS, KEY, LyingText, bytewise, sample
-
-from fastws import CloseCode, Utf8Error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -7,10 +7,10 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from outcomes import outcome, plain, told
 
 from fastws import CloseCode, Opcode
 from fastws.errors import Fault, ProtocolError, SizeError, Utf8Error, protocol_error
+from outcomes import outcome, plain, told
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from oracles import frame, noise
-
 from fastws import CloseCode, Opcode, ProtocolError, Role, SizeError, Utf8Error
+from oracles import frame, noise
 
 #: The masking key of RFC 6455 §5.7.
 KEY = bytes.fromhex("37fa213d")

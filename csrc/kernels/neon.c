@@ -4,26 +4,9 @@
 #if FWS_AARCH64
 #include <arm_neon.h>
 
+#define KERNEL neon
+
 #include "vector_neon.h"
 
-#include "mask_tpl.h"
-#include "utf8_tpl.h"
-#include "transcode_tpl.h"
-#include "size_tpl.h"
-
-const fws_kernel fws_kernel_neon = {
-    .name = "neon",
-    .mask = mask_vector,
-    .mask_ascii = mask_ascii_vector,
-    .utf8_check = utf8_check_vector,
-    .utf8_to_ucs1 = utf8_to_ucs1_vector,
-    .utf8_to_ucs2 = utf8_to_ucs2_vector,
-    .utf8_to_ucs4 = utf8_to_ucs4_vector,
-    .ucs1_size = ucs1_size,
-    .ucs2_size = ucs2_size,
-    .ucs4_size = ucs4_size,
-    .ucs1_to_utf8 = ucs1_to_utf8_vector,
-    .ucs2_to_utf8 = ucs2_to_utf8_vector,
-    .ucs4_to_utf8 = ucs4_to_utf8_vector,
-};
+#include "kernel_tpl.h"
 #endif

@@ -268,7 +268,7 @@ class Close(_Value):
     def __init__(self, code: int = CloseCode.NO_STATUS_RCVD, reason: str = "") -> None:
         if not isinstance(reason, str):
             raise TypeError(f"a close reason is str, not {type(reason).__name__!r}")
-        object.__setattr__(self, "code", int(code))
+        object.__setattr__(self, "code", int(index(code)))
         # Not str(reason), which a subclass may answer as it likes.
         object.__setattr__(self, "reason", str.__str__(reason))
 

@@ -220,7 +220,7 @@ cdef class Close:
     def __init__(self, code=NO_STATUS, reason=""):
         if not isinstance(reason, str):
             raise TypeError(f"a close reason is str, not {type(reason).__name__!r}")
-        self.code = int(code)
+        self.code = int(PyNumber_Index(code))
         # Not str(reason), which a subclass may answer as it likes.
         self.reason = str.__str__(reason)
 

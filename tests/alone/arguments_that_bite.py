@@ -8,10 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from chosen import attempt, codec
+from fastws import Role
 from oracles import frame
 from vectors import KEY
-
-from fastws import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable

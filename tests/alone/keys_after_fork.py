@@ -7,7 +7,6 @@ import threading
 import warnings
 
 from chosen import codec
-
 from fastws import Role
 
 # From CPython 3.12 on, a fork beside threads is warned of: it is what is tried here.

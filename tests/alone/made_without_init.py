@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chosen import attempt, codec
-
 from fastws import Role
 
 if TYPE_CHECKING:

@@ -12,9 +12,8 @@ from contextlib import suppress
 from typing import Any
 
 from chosen import codec
-from oracles import frame, noise, xor
-
 from fastws import Role
+from oracles import frame, noise, xor
 
 KEY = b"abcd"
 SECONDS = 1.0

@@ -12,10 +12,9 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from chosen import attempt, codec, is_native
+from fastws import Role
 from oracles import frame, noise
 from vectors import BAD_TEXTS, KEY, STREAMS
-
-from fastws import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import websocket
-from fresh import run_python
 from websocket import ABNF, _abnf, _core, _socket, _utils
 
 import fastws
 from fastws import report
 from fastws.hosts import HostError, accelerate, accelerated, host_status, restore, shape
 from fastws.hosts.host import Seam
+from fresh import run_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,10 +16,10 @@ import pytest
 import websocket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scripted import KEY, Event, Reader, ScriptedSocket, called, connect, failure, frame, in_pieces, play, state, told
 from websocket import ABNF, _abnf, _core, _socket, _utils
 
 import fastws.hosts
+from scripted import KEY, Event, Reader, ScriptedSocket, called, connect, failure, frame, in_pieces, play, state, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import websocket
-from live_server import serving, trusting
-from scripted import called, frame, told
 from websocket import ABNF
 
 import fastws.hosts
+from live_server import serving, trusting
+from scripted import called, frame, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

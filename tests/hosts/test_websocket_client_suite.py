@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_server import serving
 
 import fastws
 from fastws.hosts.websocket_client import HOST
+from live_server import serving
 
 _BACKENDS = ["python"] if fastws.backend_name() == "python" else ["python", "native"]
 

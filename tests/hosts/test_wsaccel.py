@@ -12,13 +12,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fresh import run_python
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracles import is_text, xor
 
 from fastws.hosts import wsaccel
 from fastws.hosts.wsaccel import Utf8Validator, XorMaskerNull, XorMaskerSimple, createXorMasker
+from fresh import run_python
+from oracles import is_text, xor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
