@@ -171,10 +171,11 @@ cdef class FrameDecoder:
             piece = n - position
             if piece > self.head.length - self.payload.n:
                 piece = <size_t>self.head.length - self.payload.n
-            gather(&self.payload, piece)
-            memcpy(self.payload.data + self.payload.n, data + position, piece)
-            self.payload.n += piece
-            position += piece
+            if piece:
+                gather(&self.payload, piece)
+                memcpy(self.payload.data + self.payload.n, data + position, piece)
+                self.payload.n += piece
+                position += piece
             if self.payload.n == self.head.length:
                 frames.append(self.frame(self.payload.data, self.payload.n))
                 self.in_frame = False

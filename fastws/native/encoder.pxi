@@ -74,10 +74,10 @@ cdef inline bytes bytes_frame(uint8_t first, const uint8_t *data, size_t n, cons
     cdef bytes frame = PyBytes_FromStringAndSize(NULL, header + n)
     cdef uint8_t *dst = <uint8_t *>PyBytes_AS_STRING(frame)
     fws_format_header(dst, first, n, key)
-    if key == NULL:
-        memcpy(dst + header, data, n)
-    else:
+    if key != NULL:
         fws_mask(dst + header, data, n, key, 0)
+    elif n:
+        memcpy(dst + header, data, n)
     return frame
 
 
