@@ -45,4 +45,5 @@ BUILD = os.environ.get("FASTWS_BUILD_EXTENSION", "")
 if BUILD not in ("", "yes", "no"):
     raise SystemExit(f"FASTWS_BUILD_EXTENSION is yes, no or unset, not {BUILD!r}")
 
-setup(ext_modules=extensions(BUILD))
+# In place as well: started in the source tree, Python takes the package from there and not the installed one.
+setup(ext_modules=extensions(BUILD), options={"build_ext": {"inplace": True}})
