@@ -11,8 +11,20 @@ import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 CSRC = Path("csrc")
+
+
+class BuildHereToo(build_ext):
+    """Leaves the extension in the source tree as well.
+
+    Started in that tree, Python takes the package from there and not the one that was installed.
+    """
+
+    def run(self) -> None:
+        super().run()
+        self.copy_extensions_to_source()
 
 
 def compile_args() -> list[str]:
@@ -45,5 +57,4 @@ BUILD = os.environ.get("FASTWS_BUILD_EXTENSION", "")
 if BUILD not in ("", "yes", "no"):
     raise SystemExit(f"FASTWS_BUILD_EXTENSION is yes, no or unset, not {BUILD!r}")
 
-# In place as well: started in the source tree, Python takes the package from there and not the installed one.
-setup(ext_modules=extensions(BUILD), options={"build_ext": {"inplace": True}})
+setup(ext_modules=extensions(BUILD), cmdclass={"build_ext": BuildHereToo})

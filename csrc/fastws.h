@@ -1,8 +1,8 @@
 /* fastws.h: the whole C contract of the codec. Bytes and lengths only: nothing here knows Python, sockets or clocks.
  *
  * The order is the one in which a frame is read: header, mask, utf8, text (decoder side), text (encoder side), and
- * the choice of the kernel. Lengths are `n`, in bytes unless said otherwise; buffers are `src` and `dst`, and need no
- * alignment. Every function touches exactly the bytes it names. */
+ * the choice of the kernel. Lengths are `n`, in bytes unless said otherwise; buffers are `src` and `dst`. Bytes
+ * need no alignment, code units that of their width. Every function touches exactly the bytes it names. */
 #ifndef FASTWS_H
 #define FASTWS_H
 

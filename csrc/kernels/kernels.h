@@ -24,7 +24,8 @@ typedef struct {
     size_t (*mask_ascii)(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key);
 
     /* src starts on a code point. Returns the length of the longest valid prefix that ends on a code point.
-     * stats is exact if the whole of src, or all but an unfinished code point at its end, is valid. */
+     * stats is exact if the whole of src, or all but an unfinished code point at its end, is valid; `widest` may then
+     * count the lead of that one already. */
     size_t (*utf8_check)(const uint8_t *src, size_t n, fws_text_stats *stats);
 
     /* Valid, complete UTF-8 to code units; every code point fits the unit. Returns the units written. */
