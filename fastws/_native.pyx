@@ -68,7 +68,6 @@ cdef enum:
     RSV1 = 0x40
     RSV2 = 0x20
     RSV3 = 0x10
-    RSV = 0x70
     OPCODE = 0x0F
     CONTROL = 0x08
 
@@ -86,7 +85,6 @@ cdef tuple OPCODES = tuple([Opcode(value) if value in set(map(int, Opcode)) else
 cdef int FRAME_TOO_BIG = Fault.FRAME_TOO_BIG
 cdef int MESSAGE_TOO_BIG = Fault.MESSAGE_TOO_BIG
 cdef int TOO_MANY_FRAGMENTS = Fault.TOO_MANY_FRAGMENTS
-cdef int RESERVED_OPCODE = Fault.RESERVED_OPCODE
 cdef int CLOSE_TOO_SHORT = Fault.CLOSE_TOO_SHORT
 cdef int CLOSE_CODE = Fault.CLOSE_CODE
 cdef int CLOSE_REASON = Fault.CLOSE_REASON
