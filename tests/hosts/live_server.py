@@ -11,6 +11,7 @@ It echoes every message, but for text that starts with ``!``:
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
@@ -50,7 +51,8 @@ def _close(connection: ServerConnection, code: str, reason: str = "") -> None:
 
 
 def _drop(connection: ServerConnection) -> None:
-    connection.socket.close()
+    # Closing it here would end nothing for as long as another thread waits for bytes of it.
+    connection.socket.shutdown(socket.SHUT_RDWR)
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {
