@@ -135,8 +135,9 @@ def _exchange(planned: Sequence[Exchange], plan: Plan) -> list[Measurement]:
 
 def _measurable(told: list[str]) -> list[str]:
     """The hosts that can be accelerated here; why the others cannot be goes to the notes."""
-    with hosts.accelerated() as names:
-        told += [f"{one.name} is not measured: {one.reason}" for one in hosts.host_status() if not one.accelerated]
+    names = hosts.accelerate_installed()
+    told += [f"{one.name} is not measured: {one.reason}" for one in hosts.host_status() if not one.accelerated]
+    hosts.restore()
     return list(names)
 
 
