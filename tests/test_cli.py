@@ -477,7 +477,7 @@ def test_status_says_why_a_host_is_left_alone(tmp_path: Path) -> None:
 def test_bench_prints_tables_writes_json_and_draws_a_chart(tmp_path: Path) -> None:
     ended = command("bench", "--quick", "--json", "bench.json", "--plot", "bench.png", cwd=tmp_path)
     assert ended.status == 0, ended.errors
-    for title in ("websocket-client: text received", "over a socket, CPU time", "MessageDecoder", "encode_message"):
+    for title in ("websocket-client: messages received", "over a socket, CPU time", "MessageDecoder", "encode_message"):
         assert title in ended.output
     assert "Measured with fastws" in ended.output
     assert "measuring websocket-client" in ended.errors
@@ -527,6 +527,8 @@ def test_a_chart_without_matplotlib_names_the_extra(tmp_path: Path) -> None:
     [
         (["everything"], "invalid choice"),
         (["--plot", "bench.unknown"], "'bench.unknown'"),
+        (["hosts", "--hosts", "nobody"], "unknown host 'nobody'"),
+        (["codec", "--hosts", "websocket-client"], "--hosts does not go with codec"),
         (["--json", "nowhere/bench.json"], "there is no folder 'nowhere'"),
         (["--plot", "nowhere/bench.png"], "there is no folder 'nowhere'"),
     ],

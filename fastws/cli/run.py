@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import hosts
 from ..backend import backend_name, kernel_name, why_not_native
 from . import PROGRAM
+from .options import name_list
 from .program import Program
 
 if TYPE_CHECKING:
@@ -59,20 +60,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--hosts",
         metavar="A,B",
-        type=_names,
+        type=name_list,
         default=[],
         help="accelerate these and fail if one cannot be; without it, all that the program imports",
     )
     parser.add_argument("--compare", action="store_true", help="run it plain, then accelerated, and tell both times")
     parser.add_argument("--verbose", action="store_true", help="tell what is accelerated")
     return parser
-
-
-def _names(value: str) -> list[str]:
-    names = [name.strip() for name in value.split(",")]
-    if not all(names):
-        raise argparse.ArgumentTypeError(f"names with commas between them are expected, not {value!r}")
-    return names
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
