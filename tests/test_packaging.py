@@ -100,6 +100,8 @@ _CONSTRUCTORS: dict[str, dict[str, Any]] = {
         "max_fragments": 2,
         "text_as": "bytes",
         "minimal_length": False,
+        "rsv1": True,
+        "streaming": True,
     },
     "FrameHeader": {
         "fin": True,
