@@ -230,6 +230,7 @@ class PerMessageDeflate:
         "_memory_level",
         "_peer_forgets",
         "_peer_window_bits",
+        "_size",
         "_window_bits",
         "agreed",
         "threshold",
@@ -248,6 +249,8 @@ class PerMessageDeflate:
         self._engine: Any = importlib.import_module(module)
         self._compressor: Any = None
         self._inflater: Any = None
+        # Bytes inflated of a message that is not complete.
+        self._size = 0
         self.agreed = agreed
         self.threshold = wanted.threshold
 
@@ -276,7 +279,8 @@ class PerMessageDeflate:
 
         Args:
             payload: as it came in the frames (RFC 7692 §7.2.2).
-            limit: how many bytes it may come to. One more is asked for and no others, whatever they would come to.
+            limit: how many bytes the message may come to. One more is asked for and no others, whatever they would
+                come to.
             fin: whether the message ends with it.
         Raises:
             SizeError: it would be more.
@@ -285,7 +289,7 @@ class PerMessageDeflate:
         inflater = self._inflater
         if inflater is None:
             inflater = self._inflater = self._engine.decompressobj(-self._peer_window_bits)
-        most = min(limit, sys.maxsize - 1) + 1
+        most = min(limit - self._size, sys.maxsize - 1) + 1
         try:
             data: bytes = inflater.decompress(payload, most)
             if inflater.eof:
@@ -296,8 +300,10 @@ class PerMessageDeflate:
         if inflater is None:
             raise protocol_error(Fault.DEFLATE)
         if len(data) == most:
-            raise protocol_error(Fault.INFLATED_TOO_BIG, most, limit)
+            raise protocol_error(Fault.INFLATED_TOO_BIG, self._size + most, limit)
+        self._size += len(data)
         if fin:
+            self._size = 0
             self._end(payload)
         return data
 
