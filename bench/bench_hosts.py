@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fastws.hosts import accelerated
-from fastws.measure import Case, Contender, Exchange, connect, exchanges, host_cases, serving, trade
+from fastws.hosts import accelerate_installed, accelerated, restore
+from fastws.measure import Case, Contender, Exchange, exchanges, host_cases, serving, trade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
-with accelerated() as _HOSTS:
-    pass
+_HOSTS = accelerate_installed()
+restore()
 
 _WORK = [
     pytest.param(case, contender, id=f"{case.group}-{case.name}-{contender.name}")
@@ -25,7 +25,11 @@ _WORK = [
     for contender in case.contenders
 ]
 
-_EXCHANGES = [pytest.param(exchange, id=exchange.name) for host in _HOSTS for exchange in exchanges(host)]
+_EXCHANGES = [
+    pytest.param(exchange, id=f"{host}-{exchange.client}-{exchange.name}")
+    for host in _HOSTS
+    for exchange in exchanges(host)
+]
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +50,9 @@ def test_in_the_library(benchmark: BenchmarkFixture, case: Case, contender: Cont
 @pytest.mark.parametrize("how", ["plain", "accelerated"])
 @pytest.mark.parametrize("exchange", _EXCHANGES)
 def test_over_a_socket(benchmark: BenchmarkFixture, url: str, exchange: Exchange, how: str) -> None:
-    benchmark.group = f"{exchange.host} over a socket: {exchange.name}"
+    """Connecting and closing are in the figure: ``python -m fastws bench hosts`` leaves them out."""
+    benchmark.group = f"{exchange.host} ({exchange.client}) over a socket: {exchange.name}"
     count = max(2, 2**20 // (exchange.size + 1024))
     benchmark.extra_info["messages"] = count
     with accelerated(exchange.host) if how == "accelerated" else nullcontext():
-        benchmark.pedantic(  # type: ignore[no-untyped-call]
-            trade,
-            setup=lambda: ((connect(exchange, url), exchange, count), {}),
-            teardown=lambda client, *_: client.close(),
-            rounds=5,
-        )
+        benchmark.pedantic(trade, (exchange, url, count), rounds=5)  # type: ignore[no-untyped-call]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import math
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import websocket
 
 from fastws import hosts
 from fastws.backend import backend
@@ -20,7 +22,6 @@ from fastws.measure import (
     Plan,
     Timing,
     codec_cases,
-    connect,
     describe,
     exchanges,
     host_cases,
@@ -31,6 +32,7 @@ from fastws.measure import (
     serving,
     trade,
 )
+from fastws.measure.hosts import trading
 from fastws.measure.payloads import SHAPES, binary, cut, frames, size_name, text
 from fastws.measure.peers import peer
 from fastws.measure.timing import Loop, calibrate, interleave
@@ -268,7 +270,13 @@ def test_sizes_for_people(n: int, name: str) -> None:
 
 # Cases ----------------------------------------------------------------------------------------------------------------
 
-_CASES = [*codec_cases(), *pure_cases(), *kernel_cases(), *host_cases("websocket-client")]
+with warnings.catch_warnings():
+    # Old hosts warn of themselves when they are imported.
+    warnings.simplefilter("ignore")
+    _HOSTS = hosts.accelerate_installed()
+hosts.restore()
+
+_CASES = [*codec_cases(), *pure_cases(), *kernel_cases(), *[case for host in _HOSTS for case in host_cases(host)]]
 
 
 @pytest.mark.parametrize("case", _CASES, ids=lambda case: f"{case.group}-{case.name}")
@@ -335,7 +343,7 @@ def url() -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize("exchange", exchanges("websocket-client"), ids=lambda exchange: exchange.name)
+@pytest.mark.parametrize("exchange", exchanges("websocket-client", short=True), ids=lambda exchange: exchange.name)
 def test_an_exchange_gives_cpu_time_and_wall_clock(url: str, exchange: Exchange) -> None:
     cpu, wall = measure_exchange(exchange, url, QUICK)
     for measured in (cpu, wall):
@@ -346,28 +354,54 @@ def test_an_exchange_gives_cpu_time_and_wall_clock(url: str, exchange: Exchange)
     assert "wall" in wall.case.group
 
 
-def test_every_message_of_a_burst_arrives(url: str) -> None:
-    client = connect(Exchange("websocket-client", "burst", "Chinese", 4096), url)
+@pytest.mark.parametrize("exchange", [exchange for host in _HOSTS for exchange in exchanges(host)], ids=str)
+def test_every_client_of_every_host(url: str, exchange: Exchange) -> None:
+    """Each checks what it received last."""
+    count = 2 if exchange.size > 65_536 else 70
+    trade(exchange, url, count)
+    with hosts.accelerated(exchange.host):
+        sample = trade(exchange, url, count)
+    assert sample.wall > 0
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[websocket.WebSocket]:
+    connection = websocket.create_connection(url, timeout=60)
+    yield connection
+    connection.close()
+
+
+def test_every_message_of_a_burst_arrives(client: websocket.WebSocket) -> None:
     client.send("burst 70 Chinese 4096")
     assert [client.recv() for _ in range(70)] == [text("Chinese", 4096)] * 70
-    client.close()
 
 
-def test_the_server_echoes(url: str) -> None:
-    exchange = Exchange("websocket-client", "echo", "emoji", 64)
-    client = connect(exchange, url)
-    assert trade(client, exchange, 3) == text("emoji", 64)
-    client.close()
+def test_binary_messages_of_a_burst_arrive(client: websocket.WebSocket) -> None:
+    client.send("burst 3 binary 4096")
+    assert [client.recv() for _ in range(3)] == [binary(4096)] * 3
+
+
+def test_the_server_takes_what_is_sent(client: websocket.WebSocket) -> None:
+    client.send("sink 2")
+    client.send("one")
+    client.send_binary(b"two")
+    assert client.recv() == "sink 2"
+    client.send("echo of what follows")
+    assert client.recv() == "echo of what follows"
+
+
+def test_another_message_than_was_sent_is_an_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trading, "message", lambda _shape, _size: "another")
+    with pytest.raises(RuntimeError, match=r"^websocket-client received another message than was sent$"):
+        trade(Exchange("websocket-client", "client", "burst received", "ASCII", 32), url, 1)
 
 
 def test_the_server_survives_a_client_that_leaves(url: str) -> None:
-    leaving = connect(Exchange("websocket-client", "echo", "ASCII", 32), url)
+    leaving = websocket.create_connection(url, timeout=60)
     leaving.send("burst 100000 ASCII 1024")
-    leaving.sock.close()  # type: ignore[attr-defined]
-    exchange = Exchange("websocket-client", "echo", "ASCII", 32)
-    client = connect(exchange, url)
-    assert trade(client, exchange, 1) == text("ASCII", 32)
-    client.close()
+    assert leaving.sock is not None
+    leaving.sock.close()
+    trade(Exchange("websocket-client", "client", "echo", "ASCII", 32), url, 1)
 
 
 def test_the_machine_is_described() -> None:

@@ -5,6 +5,7 @@ A command is imported when it is asked for, so that ``run`` loads nothing that t
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +31,7 @@ usage: {PROGRAM} COMMAND …
 def _status(arguments: Sequence[str]) -> int:
     from .status import main as status
 
-    return status(arguments)
+    return _until_nobody_reads(status, arguments)
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -42,7 +43,19 @@ def _run(arguments: Sequence[str]) -> int:
 def _bench(arguments: Sequence[str]) -> int:
     from .bench import main as bench
 
-    return bench(arguments)
+    return _until_nobody_reads(bench, arguments)
+
+
+def _until_nobody_reads(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """Run a command whose reader may leave, such as ``head``: it ends, without a traceback."""
+    try:
+        status = command(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still in the buffer must not fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 _COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {"status": _status, "run": _run, "bench": _bench}

@@ -28,6 +28,7 @@ from ..measure import (
 from . import PROGRAM
 from .chart import draw, why_not
 from .figures import tables
+from .options import name_list
 from .progress import progress
 from .table import markdown, show
 
@@ -51,6 +52,10 @@ def main(arguments: Sequence[str]) -> int:
     for path in (options.json, options.plot):
         if path is not None and not path.parent.is_dir():
             parser.error(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
+    if options.hosts and options.suite not in (None, "hosts"):
+        parser.error(f"--hosts does not go with {options.suite}")
+    if options.hosts and (refused := _refused(options.hosts)) is not None:
+        parser.error(refused)
     if options.plot is not None and (reason := why_not(options.plot)) is not None:
         parser.error(reason)
     plan = QUICK if options.quick else Plan()
@@ -59,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
     measurements: list[Measurement] = []
     told = notes()
     for suite in _SUITES[options.suite]:
-        taken = suite(plan, told)
+        taken = suite(plan, told, options.hosts)
         measurements += taken
         _print(taken, options)
     for note in told:
@@ -75,6 +80,13 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} bench", description=_DESCRIPTION, allow_abbrev=False)
     parser.add_argument("suite", nargs="?", choices=("kernels", "codec", "hosts"), help="what to measure")
+    parser.add_argument(
+        "--hosts",
+        metavar="A,B",
+        type=name_list,
+        default=[],
+        help="measure these hosts only, and fail where one cannot be",
+    )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every figure, and the machine, as JSON")
     parser.add_argument("--plot", metavar="FILE", type=Path, help="draw a chart (needs matplotlib, the extra 'plot')")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown, with the goals set")
@@ -85,31 +97,39 @@ def _parser() -> argparse.ArgumentParser:
 # Suites: each measures a list of cases, and adds to the notes what a reader should know -------------------------------
 
 
-def _kernels(plan: Plan, _: list[str]) -> list[Measurement]:
+def _kernels(plan: Plan, *_: Any) -> list[Measurement]:
     return _measure(kernel_cases(), plan)
 
 
-def _codec(plan: Plan, _: list[str]) -> list[Measurement]:
+def _codec(plan: Plan, *_: Any) -> list[Measurement]:
     return _measure([*codec_cases(), *pure_cases()], plan)
 
 
-def _codec_in_short(plan: Plan, _: list[str]) -> list[Measurement]:
+def _codec_in_short(plan: Plan, *_: Any) -> list[Measurement]:
     return _measure([case for case in codec_cases() if case.short], plan)
 
 
-def _hosts(plan: Plan, told: list[str]) -> list[Measurement]:
-    names = _measurable(told)
+def _hosts(plan: Plan, told: list[str], names: Sequence[str]) -> list[Measurement]:
+    measured = _measurable(told, names)
     return [
-        *_measure([case for name in names for case in host_cases(name)], plan),
-        *_exchange([exchange for name in names for exchange in exchanges(name)], plan),
+        *_measure([case for name in measured for case in host_cases(name)], plan),
+        *_exchange([exchange for name in measured for exchange in exchanges(name)], plan),
     ]
 
 
-_SUITES: Final[dict[str | None, tuple[Callable[[Plan, list[str]], list[Measurement]], ...]]] = {
+def _hosts_in_short(plan: Plan, told: list[str], names: Sequence[str]) -> list[Measurement]:
+    measured = _measurable(told, names)
+    return [
+        *_measure([case for name in measured for case in host_cases(name) if case.short], plan),
+        *_exchange([exchange for name in measured for exchange in exchanges(name, short=True)], plan),
+    ]
+
+
+_SUITES: Final[dict[str | None, tuple[Callable[[Plan, list[str], Sequence[str]], list[Measurement]], ...]]] = {
     "kernels": (_kernels,),
     "codec": (_codec,),
     "hosts": (_hosts,),
-    None: (_hosts, _codec_in_short),
+    None: (_hosts_in_short, _codec_in_short),
 }
 
 
@@ -128,16 +148,29 @@ def _exchange(planned: Sequence[Exchange], plan: Plan) -> list[Measurement]:
     measurements = []
     with serving() as url, progress(len(planned)) as step:
         for exchange in planned:
-            step(f"{exchange.host}, over a socket", exchange.name)
+            step(f"{exchange.host} ({exchange.client}), over a socket", exchange.name)
             measurements += measure_exchange(exchange, url, plan)
     return measurements
 
 
-def _measurable(told: list[str]) -> list[str]:
-    """The hosts that can be accelerated here; why the others cannot be goes to the notes."""
-    with hosts.accelerated() as names:
-        told += [f"{one.name} is not measured: {one.reason}" for one in hosts.host_status() if not one.accelerated]
-    return list(names)
+def _refused(names: Sequence[str]) -> str | None:
+    """Why one of these hosts cannot be accelerated."""
+    try:
+        with hosts.accelerated(*names):
+            return None
+    except (ValueError, hosts.HostError) as error:
+        return str(error)
+
+
+def _measurable(told: list[str], names: Sequence[str]) -> list[str]:
+    """The hosts that can be accelerated here, or those that were named; why the others cannot be goes to the notes."""
+    if names:
+        with hosts.accelerated(*names) as measured:
+            return list(measured)
+    measured = hosts.accelerate_installed()
+    told += [f"{one.name} is not measured: {one.reason}" for one in hosts.host_status() if not one.accelerated]
+    hosts.restore()
+    return list(measured)
 
 
 # What comes out -------------------------------------------------------------------------------------------------------

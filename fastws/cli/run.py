@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING
 from .. import hosts
 from ..backend import backend_name, kernel_name, why_not_native
 from . import PROGRAM
+from .options import name_list
 from .program import Program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ..hosts import HostStatus
 
 __all__ = ["main"]
 
@@ -56,20 +60,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--hosts",
         metavar="A,B",
-        type=_names,
+        type=name_list,
         default=[],
-        help="accelerate these and fail if one cannot be; without it, all that are installed",
+        help="accelerate these and fail if one cannot be; without it, all that the program imports",
     )
     parser.add_argument("--compare", action="store_true", help="run it plain, then accelerated, and tell both times")
     parser.add_argument("--verbose", action="store_true", help="tell what is accelerated")
     return parser
-
-
-def _names(value: str) -> list[str]:
-    names = [name.strip() for name in value.split(",")]
-    if not all(names):
-        raise argparse.ArgumentTypeError(f"names with commas between them are expected, not {value!r}")
-    return names
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -106,18 +103,21 @@ def _accelerate(options: argparse.Namespace) -> bool:
         return False
     if why_not_native() is not None and not os.environ.get("FASTWS_NO_EXTENSIONS"):
         _tell(f"the native twin is missing: {why_not_native()}")
-    status = {host.name: host for host in hosts.host_status()}
-    if not options.hosts:
-        refused = [host for host in status.values() if host.installed and not host.accelerated]
-        for host in refused:
-            _tell(f"{host.name} {host.installed} is not accelerated: {host.reason}")
-        if not names and not refused:
-            _tell("no host library that can be accelerated is installed; the program runs plain")
     if options.verbose:
         _tell(f"backend {backend_name()}, kernel {kernel_name()}")
-        for name in names:
-            _tell(f"{name} {status[name].installed} is accelerated, depth {status[name].depth}")
+    for host in hosts.host_status() if names else ():
+        if host.name in names:
+            _tell_host(host, options.verbose)
+    hosts.tell_late(functools.partial(_tell_host, verbose=options.verbose))
     return True
+
+
+def _tell_host(host: HostStatus, verbose: bool) -> None:
+    """What a user should know of a host that the program uses."""
+    if not host.accelerated:
+        _tell(f"{host.name} {host.installed} is not accelerated: {host.reason}")
+    elif verbose:
+        _tell(f"{host.name} {host.installed} is accelerated, depth {host.depth}")
 
 
 def _tell(text: str) -> None:
@@ -127,7 +127,7 @@ def _tell(text: str) -> None:
 def _compare(options: argparse.Namespace, words: Sequence[str]) -> int:
     from .compare import compare
 
-    # Here only to hear now that a host cannot be accelerated, and so that neither run is the first to load it.
+    # Here only to hear now that a host cannot be accelerated.
     if not _accelerate(options):
         return 2
     head = [f"--hosts={','.join(options.hosts)}"] if options.hosts else []

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} status", description=_DESCRIPTION, allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     options = parser.parse_args(arguments)
-    hosts.accelerate()
+    hosts.accelerate_installed()
     told = status()
     if options.json:
         print(json.dumps(dataclasses.asdict(told), indent=2))

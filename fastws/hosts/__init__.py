@@ -8,6 +8,16 @@ from __future__ import annotations
 
 from .counting import seam_hits
 from .host import HostError, HostStatus
-from .registry import accelerate, accelerated, host_status, restore
+from .registry import accelerate, accelerate_installed, accelerated, host_status, restore, tell_late
 
-__all__ = ["HostError", "HostStatus", "accelerate", "accelerated", "host_status", "restore", "seam_hits"]
+__all__ = [
+    "HostError",
+    "HostStatus",
+    "accelerate",
+    "accelerate_installed",
+    "accelerated",
+    "host_status",
+    "restore",
+    "seam_hits",
+    "tell_late",
+]

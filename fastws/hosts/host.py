@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Host", "HostError", "HostStatus", "Seam"]
+__all__ = ["Host", "HostError", "HostStatus", "Seam", "split_path"]
 
 _MISSING: Any = object()
 
 
 class HostError(RuntimeError):
     """A host library cannot be accelerated: it is not installed, or it is not shaped as the adapter expects."""
+
+
+def split_path(package: ModuleType, path: str) -> tuple[ModuleType, list[str]]:
+    """Part a path below a package into the module, which is imported, and the names within it."""
+    parts = path.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        # An import that has not ended yet has not made the module an attribute of its package.
+        module = sys.modules.get(".".join([package.__name__, *parts[:end]]))
+        if isinstance(module, ModuleType):
+            return module, parts[end:]
+    return package, parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +53,15 @@ class Seam:
         Raises:
             HostError: there is nothing.
         """
-        *owners, name = path.split(".")
+        owner: Any
+        owner, (*owners, name) = split_path(package, path)
         full = f"{package.__name__}.{path}"
-        owner: Any = package
         for part in owners:
-            owner = getattr(owner, part, None)
+            owner = vars(owner).get(part)
+            if not isinstance(owner, type):
+                raise HostError(f"{full} does not exist")
         seam = cls(full, owner, name)
-        if owner is None or seam.current() is _MISSING:
+        if seam.current() is _MISSING:
             raise HostError(f"{full} does not exist")
         return seam
 
@@ -56,7 +69,7 @@ class Seam:
         """The same function in the modules of the package that have imported it by name."""
         found = []
         for name, module in sorted(sys.modules.copy().items()):
-            inside = name == package.__name__ or name.rpartition(".")[0] == package.__name__
+            inside = f"{name}.".startswith(f"{package.__name__}.") and isinstance(module, ModuleType)
             if inside and module is not self.owner and vars(module).get(self.name) is self.current():
                 found.append(replace(self, path=f"{name}.{self.name}", owner=module))
         return found
@@ -95,9 +108,12 @@ class Host:
         depth: how deep the adapter goes: ``"mask"``, ``"frame"`` or ``"protocol"``.
         replaces: what it replaces, one path each.
         cannot_reach: what stays the host's own, and slow where that matters.
-        seams: checks the shape of the host, which is imported, and makes the replacements from a twin of the codec;
-            touches nothing.
-            Raises HostError where the shape has moved.
+        seams: checks the shape of the host, whose ``modules`` are imported, and makes the replacements from a twin of
+            the codec; touches nothing and imports nothing. Raises HostError where the shape has moved.
+        modules: what has to be imported before ``seams`` is called, by full name. A program that imports the first of
+            them uses the host.
+        parts: modules of the host that only some programs import, by full name, each with a function like ``seams``:
+            they are replaced when the program imports them, and never imported for that.
     """
 
     name: str
@@ -108,6 +124,8 @@ class Host:
     replaces: tuple[str, ...]
     cannot_reach: str
     seams: Callable[[ModuleType], Sequence[Seam]]
+    modules: tuple[str, ...]
+    parts: Mapping[str, Callable[[ModuleType], Sequence[Seam]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,6 +142,7 @@ class HostStatus:
         replaces: what the adapter replaces, one path each.
         cannot_reach: what stays the host's own.
         reason: why it is not accelerated, or None where it is.
+        awaited: whether it will be accelerated when the program imports it.
     """
 
     name: str
@@ -135,3 +154,4 @@ class HostStatus:
     replaces: tuple[str, ...]
     cannot_reach: str
     reason: str | None
+    awaited: bool = False

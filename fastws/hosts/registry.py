@@ -1,6 +1,6 @@
 """The hosts that can be accelerated, and the state of each: replaced or not, and why not.
 
-A new host is one file with a ``HOST`` and one line in ``_MODULES``.
+A new host is one file with a ``HOST`` and one line in ``_ADAPTERS``.
 """
 
 from __future__ import annotations
@@ -10,23 +10,37 @@ import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import metadata
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..backend import backend
 from .counting import count_if_asked
 from .host import Host, HostError, HostStatus, Seam
+from .later import unwatch, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import ModuleType
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["accelerate", "accelerated", "host_status", "restore"]
+__all__ = ["accelerate", "accelerate_installed", "accelerated", "host_status", "restore", "tell_late"]
 
-# host name → the module in this package that adapts it
-_MODULES: Final[dict[str, str]] = {
-    "websocket-client": "websocket_client",
-}
+
+class _Adapter(NamedTuple):
+    """Where a host's adapter is, known without loading it.
+
+    Attributes:
+        module: the module in this package.
+        trigger: the module of the host that a program imports when it uses the host; the first of its ``modules``.
+    """
+
+    module: str
+    trigger: str
+
+
+_ADAPTERS: Final = MappingProxyType(
+    {
+        "websocket-client": _Adapter("websocket_client", "websocket"),
+    }
+)
 
 
 @dataclass
@@ -35,30 +49,42 @@ class _State:
 
     Attributes:
         replaced: each seam and what stood there before; empty while the host is as it was.
+        parts: the modules of the host, of those that only some programs import, that ``replaced`` covers.
         kept: whether ``accelerate`` asked for it, so that the end of a ``with`` block leaves it.
         blocks: ``with`` blocks that it is accelerated for.
         refused: why the last attempt failed.
     """
 
     replaced: list[tuple[Seam, Any]] = field(default_factory=list)
+    parts: set[str] = field(default_factory=set)
     kept: bool = False
     blocks: int = 0
     refused: str | None = None
 
+    @property
+    def wanted(self) -> bool:
+        return self.kept or self.blocks > 0
 
-_states: Final[dict[str, _State]] = {name: _State() for name in _MODULES}
+
+_states: Final[dict[str, _State]] = {name: _State() for name in _ADAPTERS}
+_NOT_YET: Final = "not imported yet"
+
+_late: Callable[[HostStatus], None] | None = None
+
+# No host is imported while this is held: its modules have locks of their own, and their imports end in `_imported`.
 _lock: Final = threading.RLock()
 
 
 def accelerate(*hosts: str) -> tuple[str, ...]:
     """Make host libraries faster.
 
-    Each host is replaced whole or not at all; one that is accelerated already is left as it is. A host may have been
-    imported before; otherwise it is imported here.
+    Each host is replaced whole or not at all; one that is accelerated already is left as it is. A host that is named
+    is imported, if it was not before. Without names nothing is imported: a host that the program has not imported yet
+    is replaced when it does.
 
     Args:
-        hosts: names of hosts; none for every supported host that is installed and can be accelerated. What is then
-            left alone, and why, stands in ``host_status()``.
+        hosts: names of hosts; none for every supported host that can be accelerated. What is then left alone, and why,
+            stands in ``host_status()``.
     Returns: the names of these hosts that are accelerated now.
     Raises:
         ValueError: a name is not that of a supported host.
@@ -66,11 +92,29 @@ def accelerate(*hosts: str) -> tuple[str, ...]:
             changed then.
     """
     names = _known(hosts)
+    ready = _prepare(names, must=bool(hosts))
     with _lock:
-        done = _replace_all(names, must=bool(hosts))
-        for name in done:
+        done = _replace_all(ready, must=bool(hosts))
+        for name in names:
             _states[name].kept = True
+            _wait_for(name)
         return done
+
+
+def accelerate_installed() -> tuple[str, ...]:
+    """Import every supported host that is installed, and accelerate what can be.
+
+    Returns: the names of the hosts that are accelerated now.
+    """
+    names = [name for name in _ADAPTERS if _installed(_host(name)) is not None]
+    _prepare(names, must=False, imported=False)
+    return accelerate()
+
+
+def tell_late(call: Callable[[HostStatus], None] | None) -> None:
+    """Call ``call`` with the status of each host that the program imports after ``accelerate``; None for nobody."""
+    global _late
+    _late = call
 
 
 def restore(*hosts: str) -> tuple[str, ...]:
@@ -89,7 +133,8 @@ def restore(*hosts: str) -> tuple[str, ...]:
         done = [name for name in names if _states[name].replaced]
         for name in names:
             _states[name].kept = False
-            _put_back(_states[name])
+            _put_back(name)
+            _stop_waiting(name)
         return tuple(done)
 
 
@@ -104,19 +149,22 @@ def accelerated(*hosts: str) -> Iterator[tuple[str, ...]]:
     Yields: the names of these hosts that are accelerated now.
     """
     names = _known(hosts)
+    ready = _prepare(names, must=bool(hosts))
     with _lock:
-        done = _replace_all(names, must=bool(hosts))
-        for name in done:
+        done = _replace_all(ready, must=bool(hosts))
+        for name in names:
             _states[name].blocks += 1
+            _wait_for(name)
     try:
         yield done
     finally:
         with _lock:
-            for name in done:
+            for name in names:
                 state = _states[name]
                 state.blocks -= 1
-                if not state.blocks and not state.kept:
-                    _put_back(state)
+                if not state.wanted:
+                    _put_back(name)
+                    _stop_waiting(name)
 
 
 def host_status(*, probe: bool = False) -> tuple[HostStatus, ...]:
@@ -126,34 +174,108 @@ def host_status(*, probe: bool = False) -> tuple[HostStatus, ...]:
         probe: import every installed host that is not accelerated and check its shape; nothing is replaced. Otherwise
             no host is imported.
     """
+    if probe:
+        _prepare([name for name in _ADAPTERS if _installed(_host(name)) is not None], must=False, imported=False)
     with _lock:
-        return tuple([_status(_host(name), probe) for name in _MODULES])
+        return tuple([_status(_host(name), probe) for name in _ADAPTERS])
 
 
 def _known(hosts: tuple[str, ...]) -> tuple[str, ...]:
     for name in hosts:
-        if name not in _MODULES:
-            raise ValueError(f"unknown host {name!r}; known hosts: {', '.join(_MODULES)}")
-    return tuple(dict.fromkeys(hosts)) or tuple(_MODULES)
+        if name not in _ADAPTERS:
+            raise ValueError(f"unknown host {name!r}; known hosts: {', '.join(_ADAPTERS)}")
+    return tuple(dict.fromkeys(hosts)) or tuple(_ADAPTERS)
 
 
 def _host(name: str) -> Host:
-    host: Host = importlib.import_module(f".{_MODULES[name]}", __package__).HOST
+    host: Host = importlib.import_module(f".{_ADAPTERS[name].module}", __package__).HOST
     return host
+
+
+# Importing ------------------------------------------------------------------------------------------------------------
+
+
+def _prepare(names: Sequence[str], *, must: bool, imported: bool = True) -> list[str]:
+    """Import what is needed to replace these hosts.
+
+    Args:
+        must: raise HostError where a host cannot be imported; otherwise it stands in the status.
+        imported: without ``must``, pass over hosts that the program has not imported.
+    Returns: the names of the hosts that can be replaced as far as that goes.
+    """
+    ready = []
+    for name in names:
+        if not must and imported and _ADAPTERS[name].trigger not in sys.modules:
+            continue
+        try:
+            _import(_host(name))
+        except HostError as error:
+            _states[name].refused = str(error)
+            if must:
+                raise
+        else:
+            ready.append(name)
+    return ready
+
+
+def _import(host: Host) -> None:
+    if host.package not in sys.modules and _installed(host) is None:
+        raise HostError(f"{host.name} is not installed")
+    try:
+        for module in host.modules:
+            importlib.import_module(module)
+    except Exception as error:
+        raise HostError(f"{host.name} cannot be imported: {error}") from error
+
+
+def _wait_for(name: str) -> None:
+    """Watch for the program to import a host, or a part of it."""
+    watch(_ADAPTERS[name].trigger, lambda _: _imported(name))
+    if _states[name].replaced:
+        for part in _host(name).parts:
+            watch(part, lambda _: _imported(name))
+
+
+def _stop_waiting(name: str) -> None:
+    unwatch(_ADAPTERS[name].trigger)
+    # An adapter that was never loaded has waited for no part.
+    if f"{__package__}.{_ADAPTERS[name].module}" in sys.modules:
+        for part in _host(name).parts:
+            unwatch(part)
+
+
+def _imported(name: str) -> None:
+    """The program has just imported a host, or a part of it: it is replaced if that is still wanted.
+
+    Whatever goes wrong here stands in the status and is no business of the program's import.
+    """
+    state = _states[name]
+    if not state.wanted:
+        return
+    try:
+        ready = _prepare([name], must=False)
+        with _lock:
+            if state.wanted and _replace_all(ready, must=False):
+                _wait_for(name)
+    except Exception as error:
+        state.refused = f"the adapter failed: {error!r}"
+    if _late is not None:
+        _late(_status(_host(name), probe=False))
 
 
 # Replacing and putting back -------------------------------------------------------------------------------------------
 
 
-def _replace_all(names: tuple[str, ...], must: bool) -> tuple[str, ...]:
+def _replace_all(names: Sequence[str], *, must: bool) -> tuple[str, ...]:
     """Replace these hosts: all of them, or else raise and change none where they ``must`` be; otherwise what can be."""
     done, begun = [], []
     for name in names:
         state = _states[name]
         try:
             if not state.replaced or _lost(state):
-                begun.append(state)
-                _replace(_host(name), state)
+                begun.append(name)
+                _replace(name)
+            _replace_parts(name)
         except HostError as error:
             state.refused = str(error)
             if must:
@@ -165,36 +287,41 @@ def _replace_all(names: tuple[str, ...], must: bool) -> tuple[str, ...]:
     return tuple(done)
 
 
-def _replace(host: Host, state: _State) -> None:
-    _put_back(state)
-    seams = count_if_asked(_seams(host, backend))
+def _replace(name: str) -> None:
+    _put_back(name)
+    _put(name, _host(name).seams(backend))
+    _states[name].refused = None
+
+
+def _replace_parts(name: str) -> None:
+    """Replace what the program has imported by now of the parts that not every program imports."""
+    state = _states[name]
+    for part, seams in _host(name).parts.items():
+        if part in sys.modules and part not in state.parts:
+            _put(name, seams(backend))
+            state.parts.add(part)
+
+
+def _put(name: str, seams: Sequence[Seam]) -> None:
+    """Put replacements in their places: all of them, or none and the host is as it was."""
+    state = _states[name]
     try:
-        for seam in seams:
+        for seam in count_if_asked(list(seams)):
             before = seam.current()
             state.replaced.append((seam, before))
             seam.put(seam.replacement)
     except BaseException:
-        _put_back(state)
+        _put_back(name)
         raise
-    state.refused = None
 
 
-def _seams(host: Host, twin: ModuleType) -> list[Seam]:
-    """The replacements for a host that is there and whose shape fits."""
-    if host.package not in sys.modules and _installed(host) is None:
-        raise HostError(f"{host.name} is not installed")
-    try:
-        importlib.import_module(host.package)
-    except Exception as error:
-        raise HostError(f"{host.name} cannot be imported: {error}") from error
-    return list(host.seams(twin))
-
-
-def _put_back(state: _State) -> None:
+def _put_back(name: str) -> None:
+    state = _states[name]
     for seam, before in reversed(state.replaced):
         if seam.current() is seam.replacement:
             seam.put(before)
     state.replaced = []
+    state.parts = set()
 
 
 def _lost(state: _State) -> list[str]:
@@ -206,6 +333,9 @@ def _lost(state: _State) -> list[str]:
 
 
 def _installed(host: Host) -> str | None:
+    # Slow to import, and not needed by a program that uses no host.
+    from importlib import metadata
+
     try:
         return metadata.version(host.distribution)
     except metadata.PackageNotFoundError:
@@ -225,6 +355,7 @@ def _status(host: Host, probe: bool) -> HostStatus:
         replaces=host.replaces,
         cannot_reach=host.cannot_reach,
         reason=reason,
+        awaited=reason == _NOT_YET,
     )
 
 
@@ -236,11 +367,11 @@ def _why_not(host: Host, installed: str | None, probe: bool) -> str | None:
         return f"replaced by something else since: {', '.join(lost)}" if lost else None
     if installed is None and host.package not in sys.modules:
         return "not installed"
-    if probe:
+    if probe and all(module in sys.modules for module in host.modules):
         try:
-            _seams(host, backend)
+            host.seams(backend)
         except HostError as error:
             return str(error)
     elif state.refused is not None:
         return state.refused
-    return "not asked for"
+    return _NOT_YET if state.wanted else "not asked for"

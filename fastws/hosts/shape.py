@@ -15,7 +15,7 @@ import textwrap
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from .host import HostError
+from .host import HostError, split_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,15 +68,15 @@ def read_digest(function: FunctionType) -> str:
 
 def _find(package: ModuleType, path: str, full: str) -> FunctionType:
     """The function at ``path``, with nothing bound; one that was defined elsewhere is not the host's."""
-    found: Any = package
-    for name in path.split("."):
+    module, names = split_path(package, path)
+    found: Any = module
+    for name in names:
         found = getattr(found, "__dict__", {}).get(name)
     if found is None:
         raise HostError(f"{full} does not exist")
     if isinstance(found, (staticmethod, classmethod)):
         found = found.__func__
-    module = f"{package.__name__}.{path.split('.')[0]}"
-    if not isinstance(found, FunctionType) or found.__globals__.get("__name__") != module:
+    if not isinstance(found, FunctionType) or found.__globals__.get("__name__") != module.__name__:
         raise HostError(f"{full} has been replaced by something else")
     return found
 

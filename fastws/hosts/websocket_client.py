@@ -19,20 +19,21 @@ of ``frame_buffer.recv_frame`` (``recv_header``, ``has_mask``, …), ``ABNF.vali
 from __future__ import annotations
 
 import array
-import importlib
 import os
 import struct
+import sys
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-from .host import Host, Seam
-from .rebase import rebase
+from .host import Host
 from .replay import Replay
-from .shape import check_shape
+from .seams import make_seams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FunctionType, ModuleType
+
+    from .host import Seam
 
 __all__ = ["HOST"]
 
@@ -430,20 +431,7 @@ _IMPORTED_BY_NAME: Final = ("_socket.recv", "_socket.send")
 
 
 def _seams(backend: ModuleType) -> list[Seam]:
-    package = importlib.import_module("websocket")
-    check_shape(package, _KNOWN)
-    seams = []
-    for path, make in _REPLACED.items():
-        seam = Seam.find(package, path)
-        plain = seam.current()
-        is_static = isinstance(plain, staticmethod)
-        function = plain.__func__ if is_static else plain
-        replacement: Any = rebase(make(function, backend), function)
-        if is_static:
-            replacement = staticmethod(replacement)
-        places = [seam, *seam.elsewhere(package)] if path in _IMPORTED_BY_NAME else [seam]
-        seams += [place.with_replacement(replacement) for place in places]
-    return seams
+    return make_seams(sys.modules["websocket"], _KNOWN, _REPLACED, backend, _IMPORTED_BY_NAME)
 
 
 HOST: Final = Host(
@@ -455,4 +443,5 @@ HOST: Final = Host(
     replaces=tuple([f"websocket.{path}" for path in _REPLACED]),
     cannot_reach="text is decoded by WebSocketApp.run_forever itself; two system calls per frame stay",
     seams=_seams,
+    modules=("websocket",),
 )

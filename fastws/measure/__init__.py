@@ -14,7 +14,7 @@ from .hosts import host_cases
 from .kernels import kernel_cases
 from .machine import describe, notes
 from .server import serving
-from .sockets import Exchange, connect, exchanges, measure_exchange, trade
+from .sockets import Exchange, exchanges, measure_exchange, trade
 from .timing import QUICK, Plan, Timing
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "Plan",
     "Timing",
     "codec_cases",
-    "connect",
     "describe",
     "exchanges",
     "host_cases",

@@ -11,10 +11,12 @@ from typing import Any
 
 import fastws
 from fastws.backend import backend_name, kernel_name, why_not_native
+from fastws.hosts import host_status
 
 __all__ = ["describe", "notes"]
 
-_LIBRARIES = ("websocket-client", "wsaccel", "websockets", "aiohttp", "wsproto")
+# Rivals of the codec, some of which are hosts too.
+_RIVALS = ("wsaccel", "websockets", "aiohttp", "wsproto")
 
 
 def describe() -> dict[str, Any]:
@@ -27,8 +29,13 @@ def describe() -> dict[str, Any]:
         "system": platform.platform(),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "libraries": {name: version for name in _LIBRARIES if (version := _version(name)) is not None},
+        "libraries": {name: version for name in _libraries() if (version := _version(name)) is not None},
     }
+
+
+def _libraries() -> list[str]:
+    """What is compared, hosts first."""
+    return list(dict.fromkeys([*[host.distribution for host in host_status()], *_RIVALS]))
 
 
 def notes() -> list[str]:

@@ -11,7 +11,7 @@ from fastws import _pure
 if TYPE_CHECKING:
     from fastws.frames import Opcode
 
-__all__ = ["KEY", "KIB", "MIB", "SHAPES", "binary", "cut", "frames", "size_name", "text"]
+__all__ = ["KEY", "KIB", "MIB", "SHAPES", "binary", "cut", "frames", "message", "size_name", "text"]
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -74,6 +74,11 @@ def text(shape: str, n: int) -> str:
         characters.append(character)
         left -= size
     return "".join(characters)
+
+
+def message(shape: str, n: int) -> str | bytes:
+    """Text of a shape, or bytes where the shape is "binary"."""
+    return binary(n) if shape == "binary" else text(shape, n)
 
 
 @functools.cache

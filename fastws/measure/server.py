@@ -1,13 +1,15 @@
 """The other end of a socket: a WebSocket server in a process of its own, so that it costs the measured one nothing.
 
-The first message of a connection says what the server does from then on: ``echo``, or ``burst COUNT SHAPE SIZE`` to
-send that many text messages at once. It serves until its standard input ends, and so never outlives its owner.
+The first message of a connection says what the server does from then on: ``echo``; ``burst COUNT SHAPE SIZE`` to send
+that many messages at once, and then echo; or ``sink COUNT`` to read that many messages, answer with the same words, and
+then echo. It serves until its standard input ends, and so never outlives its owner.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import os
 import socket
 import subprocess
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 import fastws
 from fastws import Close, Message, MessageDecoder, Opcode, Role, encode_frame, encode_message
 
-from .payloads import text
+from .payloads import message as payload
 from .peers import LIMIT
 
 if TYPE_CHECKING:
@@ -82,10 +84,15 @@ def _handle(connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _shake_hands(connection)
         messages = _messages(connection)
-        command, *words = next(messages, "").split()
+        first = next(messages, "echo")
+        command, *words = str(first).split()
         if command == "burst":
             count, shape, size = words
-            _burst(connection, int(count), text(shape, int(size)))
+            _burst(connection, int(count), payload(shape, int(size)))
+        elif command == "sink":
+            for _ in itertools.islice(messages, int(words[0])):
+                pass
+            connection.sendall(encode_message(first, Role.SERVER))
         for message in messages:
             connection.sendall(encode_message(message, Role.SERVER))
         connection.sendall(encode_message(Close(1000), Role.SERVER))
@@ -111,7 +118,7 @@ def _shake_hands(connection: socket.socket) -> None:
     connection.sendall(b"\r\n".join(lines) + b"\r\n\r\n")
 
 
-def _messages(connection: socket.socket) -> Iterator[str]:
+def _messages(connection: socket.socket) -> Iterator[str | bytes]:
     """The data of what the client sends, until it closes."""
     decoder = MessageDecoder(Role.SERVER, max_message_size=LIMIT)
     while not decoder.closed:
@@ -120,12 +127,11 @@ def _messages(connection: socket.socket) -> Iterator[str]:
             raise ConnectionError("the client left without a close frame")
         for message in decoder.feed(read):
             if isinstance(message, Message):
-                assert isinstance(message.data, str)
                 yield message.data
 
 
-def _burst(connection: socket.socket, count: int, message: str) -> None:
-    frame = encode_frame(Opcode.TEXT, message)
+def _burst(connection: socket.socket, count: int, message: str | bytes) -> None:
+    frame = encode_frame(Opcode.TEXT if isinstance(message, str) else Opcode.BINARY, message)
     at_once = min(count, -(-_BLOCK // len(frame)))
     block = frame * at_once
     for _ in range(count // at_once):

@@ -1,7 +1,7 @@
 """A pytest plugin for a host's own suite: accelerates the host first, and writes down what every test did.
 
-``FASTWS_SUITE`` is JSON: ``hosts`` to accelerate, ``wsaccel`` ("blocked", or "offered" by fastws), the ``report`` to
-write.
+``FASTWS_SUITE`` is JSON: ``hosts`` to accelerate, ``wsaccel`` ("blocked", "offered" by fastws, or "as installed"), the
+``report`` to write. See ``suites.py``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _outcomes: defaultdict[str, list[str]] = defaultdict(list)
 
 if _ORDER["wsaccel"] == "offered":
     wsaccel.install()
-else:
+elif _ORDER["wsaccel"] == "blocked":
     for name in ("wsaccel", "wsaccel.xormask", "wsaccel.utf8validator"):
         sys.modules[name] = None  # type: ignore[assignment]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import linecache
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -102,13 +103,13 @@ def test_the_digest_is_the_same_on_every_python(load: Callable[[str], ModuleType
     assert _digest(load(ORIGINAL)) == "21c48c6ef8a5fa22"
 
 
-def test_paths(load: Callable[[str], ModuleType]) -> None:
+def test_paths(load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
     package, module = (
         load("x = 1"),
         load(ORIGINAL + "\nclass Kind:\n    @staticmethod\n    def make():\n        pass\n"),
     )
     module.__name__ = "host.part"
-    package.part = module  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "host.part", module)
     known = {"part.work": (_digest(module),), "part.Kind.make": (digest(module.Kind.make),)}
     check_shape(package, known)
     with pytest.raises(HostError, match=r"^host\.part\.Kind\.make is not what the adapter was written against$"):

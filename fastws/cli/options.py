@@ -1,0 +1,15 @@
+"""Kinds of command-line values that several commands take."""
+
+from __future__ import annotations
+
+import argparse
+
+__all__ = ["name_list"]
+
+
+def name_list(value: str) -> list[str]:
+    """Names with commas between them."""
+    names = [name.strip() for name in value.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"names with commas between them are expected, not {value!r}")
+    return names
