@@ -165,6 +165,7 @@ class Connection:
             the end of the peer's bytes.
         close_received: the peer's ``Close``, or None.
         close_sent: the ``Close`` that was sent, or None.
+        peer_closed_first: whether the peer's close came before one was sent.
         error: what was wrong with what the peer sent, a ``ProtocolError`` or ``HandshakeError``, or None.
         request: what the client asked for, once it is known; None without a handshake.
         response: what the server answered, once it is known; None without a handshake.
@@ -187,6 +188,7 @@ class Connection:
         "closes_tcp",
         "deflate",
         "error",
+        "peer_closed_first",
         "request",
         "response",
         "role",
@@ -210,6 +212,7 @@ class Connection:
         self.closes_tcp = False
         self.close_received: Close | None = None
         self.close_sent: Close | None = None
+        self.peer_closed_first = False
         self.error: ProtocolError | HandshakeError | None = None
         self.request: Request | None = None
         self.response: Response | None = None
@@ -256,6 +259,21 @@ class Connection:
             self._decoder.streaming = streaming
         elif self._options:
             self._options["streaming"] = bool(streaming)
+
+    @property
+    def offered_subprotocols(self) -> list[str]:
+        """What the client offers, best first, while its request is to be answered.
+
+        Raises:
+            StateError: there is no request to be answered.
+            HandshakeError: it is malformed, and will be refused.
+        """
+        return self._require_request().offered_subprotocols
+
+    @property
+    def is_sending_fragments(self) -> bool:
+        """Whether a message was begun with ``send_fragment`` and not ended."""
+        return self._sending is not None
 
     @property
     def close_code(self) -> int | None:
@@ -336,6 +354,17 @@ class Connection:
             if isinstance(data, str):
                 raise TypeError("a bytes-like object is required, not 'str'")
             self._send(Opcode.BINARY, data)
+
+    def send_encoded(self, frame: bytes) -> bool:
+        """Send a message that ``encode_message`` has made for a server, to many.
+
+        Returns: whether it could be sent as it is. It could not where this side masks or compresses, is sending the
+            fragments of another message, or is not open.
+        """
+        if not self._plain or self.role is _CLIENT:
+            return False
+        self._out.append(frame)
+        return True
 
     def send_fragment(self, data: str | bytes | bytearray | memoryview, *, fin: bool) -> None:
         """Send the next fragment of a message (RFC 6455 §5.4).
@@ -479,6 +508,7 @@ class Connection:
     def _receive_close(self, close: Close) -> None:
         self.close_received = close
         if self.state is _OPEN:
+            self.peer_closed_first = True
             self._send_close(close.code, "")
         self._stop()
         self.closes_tcp = self.role is _SERVER

@@ -308,7 +308,18 @@ def test_import_loads_and_patches_nothing_else(codec: ModuleType, tmp_path: Path
     script = "import sys, fastws; print(sorted(name.partition('.')[0] for name in sys.modules))"
     loaded = set(eval(_python("-c", script, cwd=tmp_path, settings=choice).stdout))  # noqa: S307 - a list that we printed
     assert "fastws" in loaded
-    assert not loaded & {"aiohttp", "asyncio", "h11", "rich", "socket", "ssl", "websocket", "websockets", "wsaccel", "wsproto"}
+    assert not loaded & {
+        "aiohttp",
+        "asyncio",
+        "h11",
+        "rich",
+        "socket",
+        "ssl",
+        "websocket",
+        "websockets",
+        "wsaccel",
+        "wsproto",
+    }
 
 
 # This suite itself ----------------------------------------------------------------------------------------------------
