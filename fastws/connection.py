@@ -16,6 +16,9 @@ limits how long the handshakes may take, and a client that closed waits for the 
 
 Pings are answered and a close is echoed here; they are told all the same. A fault of the peer is not raised: what came
 before it is told first, ``error`` says what it was, the peer gets a close frame, and ``closes_tcp`` is set.
+
+What came before a close or a fault may still be answered, though it came in the same read: the connection stays open,
+and ``is_ending`` is set, until ``data_to_send`` is called.
 """
 
 from __future__ import annotations
@@ -175,6 +178,7 @@ class Connection:
 
     __slots__ = (
         "_decoder",
+        "_end",
         "_handshake",
         "_limit",
         "_options",
@@ -222,6 +226,8 @@ class Connection:
         self._out: list[bytes] = []
         # What frames are made of: None unless the connection is open or closing, and the peer has not closed.
         self._decoder: MessageDecoder | None = None
+        # The close frame that is to answer the peer's close, or its fault: with the next bytes that are sent.
+        self._end: tuple[int, str] | None = None
         # Whether a message is sent as it is: the connection is open, nothing is compressed, no fragment was sent.
         self._plain = False
         # The message whose fragments are sent: its opcode and whether it is compressed; and the one that is received.
@@ -259,6 +265,11 @@ class Connection:
             self._decoder.streaming = streaming
         elif self._options:
             self._options["streaming"] = bool(streaming)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the peer has closed, or was at fault, and that is not answered yet; ``data_to_send`` will."""
+        return self._end is not None
 
     @property
     def offered_subprotocols(self) -> list[str]:
@@ -307,7 +318,7 @@ class Connection:
         try:
             events = decoder.feed(data)
         except ProtocolError as error:
-            self._fail(error)
+            self._refuse(error)
             return []
         return events if decoder.only_messages else self._react(events)  # type: ignore[return-value]
 
@@ -319,6 +330,7 @@ class Connection:
         events: list[Event] = []
         if self.state is _CONNECTING and self._handshake is not None:
             events = self._finish_handshake(b"", eof=True)
+        self._send_end()
         self.state = _CLOSED
         self.closes_tcp = True
         self._stop()
@@ -417,6 +429,8 @@ class Connection:
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Start the closing handshake (RFC 6455 §7.1.2). Messages may still come until the peer's close does.
 
+        Where that is there already, this is the answer to it.
+
         Args:
             code: 1000 to 1003, 1007 to 1014 or 3000 to 4999; 1005 for a close frame without a code.
             reason: up to 123 bytes as UTF-8.
@@ -444,6 +458,8 @@ class Connection:
 
     def data_to_send(self) -> bytes:
         """Everything to be written now, in one piece; b"" where there is nothing. It is told once."""
+        if self._end is not None:
+            self._send_end()
         out = self._out
         if not out:
             return b""
@@ -492,7 +508,7 @@ class Connection:
                 try:
                     told.append(self._unpack(event))
                 except ProtocolError as error:
-                    self._fail(error)
+                    self._refuse(error)
                     return told
                 continue
             told.append(event)
@@ -502,16 +518,13 @@ class Connection:
             elif isinstance(event, Close):
                 self._receive_close(event)
         if self._decoder is not None and self._decoder.error is not None:
-            self._fail(self._decoder.error)
+            self._refuse(self._decoder.error)
         return told
 
     def _receive_close(self, close: Close) -> None:
         self.close_received = close
-        if self.state is _OPEN:
-            self.peer_closed_first = True
-            self._send_close(close.code, "")
-        self._stop()
-        self.closes_tcp = self.role is _SERVER
+        self.peer_closed_first = self.state is _OPEN
+        self._receive_end(close.code, "")
 
     def _unpack(self, frame: Frame) -> Message | Fragment:
         """A compressed message, or a fragment."""
@@ -529,14 +542,36 @@ class Connection:
             self._received = None
         return received.fragment(frame.payload, self._limit, frame.fin)
 
-    def _fail(self, error: ProtocolError) -> None:
-        """What the peer sent is wrong: tell it, and go (RFC 6455 §7.1.7)."""
+    def _refuse(self, error: ProtocolError) -> None:
+        """What the peer sent is wrong: it will be told, and then that was it (RFC 6455 §7.1.7)."""
         self.error = error
-        self.fail(error.close_code, str(error)[:MAX_CLOSE_REASON])
+        self._receive_end(error.close_code, str(error)[:MAX_CLOSE_REASON])
+
+    def _receive_end(self, code: int, reason: str) -> None:
+        """Nothing more is received; what is still to be sent comes before the close frame."""
+        self._stop_receiving()
+        self._end = code, reason
+        if self.state is not _OPEN:
+            self._send_end()
+
+    def _send_end(self) -> None:
+        """Answer the peer's close, or its fault."""
+        end, self._end = self._end, None
+        if end is None:
+            return
+        if self.state is _OPEN:
+            self._send_close(*end)
+        self._stop()
+        self.closes_tcp = self.error is not None or self.role is _SERVER
+
+    def _stop_receiving(self) -> None:
+        """Nothing that comes will be looked at; keep nothing that is needed for it."""
+        self._decoder = self._received = self._handshake = None
 
     def _stop(self) -> None:
-        """Nothing that comes will be looked at; keep nothing that is needed for it."""
-        self._decoder = self._received = self._handshake = self.deflate = None
+        """Nothing more will be received or sent."""
+        self._stop_receiving()
+        self.deflate = self._end = None
         self._plain = False
 
     # Private: sending

@@ -175,9 +175,10 @@ def test_answers_of_one_read_are_one_write(codec: ModuleType, connections: Modul
     connection = _make(connections, role)
     wire = _wire(role, (0x89, b"1"), (0x81, b"one"), (0x89, b"2"), (0x82, b"two"), (0x88, b"\x03\xe8"))
     for event in connection.receive_data(wire):
-        if type(event).__name__ == "Message" and connection.state == State.OPEN:
-            connection.send_text(event.data)
-    assert _sent(codec, connection) == [(0x8A, b"1"), (0x8A, b"2"), (0x88, b"\x03\xe8")]
+        if type(event).__name__ == "Message":
+            connection.send_bytes(event.data.encode() if isinstance(event.data, str) else event.data)
+    answers = [(0x8A, b"1"), (0x8A, b"2"), (0x82, b"one"), (0x82, b"two"), (0x88, b"\x03\xe8")]
+    assert _sent(codec, connection) == answers
     connection = _make(connections, role)
     for event in connection.receive_data(_wire(role, (0x81, b"one"), (0x89, b"?"), (0x81, b"two"))):
         if type(event).__name__ == "Message":
@@ -351,11 +352,23 @@ def test_close_from_here(
 def test_close_from_there(
     codec: ModuleType, connections: ModuleType, role: Role, payload: bytes, code: int, reason: str
 ) -> None:
-    """The code comes back, and the reason does not."""
+    """The code comes back, and the reason does not; first what there is to say about what came before."""
+    connection = _make(connections, role)
+    connection.receive_data(_wire(role, (0x81, b"x"), (0x88, payload), (0x81, b"y")))
+    assert (connection.is_ending, connection.state, connection.closes_tcp) == (True, State.OPEN, False)
+    assert connection.receive_data(_wire(role, (0x81, b"z"))) == []
+    connection.send_text("answer")
+    assert _sent(codec, connection) == [(0x81, b"answer"), (0x88, payload[:2])]
+    assert (connection.is_ending, connection.state) == (False, State.CLOSING)
     connection = _make(connections, role)
     connection.receive_data(_wire(role, (0x88, payload)))
-    assert connection.state == State.CLOSING
+    connection.close(3000)
+    assert _sent(codec, connection) == [(0x88, b"\x0b\xb8")]
+    assert connection.closes_tcp is (role is Role.SERVER)
+    connection = _make(connections, role)
+    connection.receive_data(_wire(role, (0x88, payload)))
     assert _sent(codec, connection) == [(0x88, payload[:2])]
+    assert connection.state == State.CLOSING
     assert connection.closes_tcp is (role is Role.SERVER)
     connection.receive_eof()
     assert (connection.close_code, connection.close_reason) == (code, reason)

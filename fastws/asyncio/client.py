@@ -6,7 +6,7 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, Any
 
-from ..connection import Connection, State
+from ..connection import Connection
 from ..errors import HandshakeError
 from ..frames import Role
 from ..handshake import URI, ClientHandshake
@@ -93,7 +93,7 @@ class connect:  # noqa: N801 - used like a function
         for _ in range(_MAX_REDIRECTS):
             websocket = await self._open(uri)
             connection = websocket.connection
-            if connection.state is State.OPEN:
+            if websocket.is_opened:
                 return websocket
             response = connection.response
             target = None if response is None else uri.redirected(response)

@@ -22,7 +22,10 @@ else:
     Ping = _twin.Ping
     Pong = _twin.Pong
 
-__all__ = ["Endpoint", "WebSocketProtocol"]
+__all__ = ["LONG", "Endpoint", "WebSocketProtocol"]
+
+#: What is longer goes out before the next message is made, within a read, too.
+LONG: Final = 8192
 
 _OPEN: Final = State.OPEN
 _CLOSED: Final = State.CLOSED
@@ -44,6 +47,7 @@ class Endpoint(asyncio.Protocol):
         transport: of asyncio, once there is one.
         answered: done when the opening handshake is over, or the connection lost; None where nobody waits for it.
         group: those that a server has; each is in it while it has a transport. None for a client.
+        is_opened: whether the opening handshake has ever been done.
         latency: seconds that the last keepalive ping took; 0.0 before the first.
     """
 
@@ -62,6 +66,7 @@ class Endpoint(asyncio.Protocol):
         "answered",
         "connection",
         "group",
+        "is_opened",
         "latency",
         "transport",
     )
@@ -80,6 +85,7 @@ class Endpoint(asyncio.Protocol):
         self.transport: Any = None
         self.answered: asyncio.Future[None] | None = None
         self.group: set[Endpoint] | None = None
+        self.is_opened = False
         self.latency = 0.0
         self._loop = asyncio.get_running_loop()
         self._timeouts = open_timeout, ping_interval, ping_timeout, close_timeout
@@ -277,8 +283,9 @@ class Endpoint(asyncio.Protocol):
         if self._open_timer is not None:
             self._open_timer.cancel()
             self._open_timer = None
+        self.is_opened = self.connection.state is _OPEN
         self._tell_answered()
-        if self.connection.state is not _OPEN:
+        if not self.is_opened:
             return
         interval = self._timeouts[1]
         if interval is not None:
@@ -392,3 +399,5 @@ class WebSocketProtocol(Endpoint):
             self.connection.send_bytes(data)
         if not self._reading:
             self._flush_soon()
+        elif len(data) > LONG:
+            self._flush()

@@ -12,7 +12,7 @@ from ..backend import backend as _twin
 from ..connection import Connection, Fragment, State
 from ..frames import CloseCode, Opcode, Role
 from .exceptions import ConcurrencyError, ConnectionClosedOK, closed_error
-from .protocol import Endpoint
+from .protocol import LONG, Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
@@ -26,9 +26,6 @@ else:
 __all__ = ["WebSocket", "broadcast"]
 
 _OPEN: Final = State.OPEN
-
-# What is longer goes out before the next message is made.
-_LONG: Final = 8192
 
 
 class WebSocket(Endpoint):
@@ -50,6 +47,8 @@ class WebSocket(Endpoint):
         self._queue: deque[Message | Fragment] = deque()
         self._max_queue = max_queue
         self._is_paused = False
+        # Whether the peer's close, or its fault, is answered though messages that came before it were not received.
+        self._may_end = False
         # Who waits for one.
         self._receiver: asyncio.Future[None] | None = None
         self._is_receiving = False
@@ -226,7 +225,7 @@ class WebSocket(Endpoint):
 
     def _flush_after(self, n: int) -> None:
         """Messages that answer those of one read go out together, when the last one was received."""
-        if n > _LONG:
+        if n > LONG:
             self._flush()
         elif self._queue:
             self._schedule_flush()
@@ -339,6 +338,17 @@ class WebSocket(Endpoint):
         self._reading = False
         if queue:
             self._hand_out()
+            if self.connection.is_ending:
+                # The application may answer what came before the end, if it does so at once.
+                self._loop.call_soon(self._loop.call_soon, self._let_it_end)
+        self._flush()
+
+    def _flush(self) -> None:
+        if not self.connection.is_ending or self._may_end or not self._queue:
+            super()._flush()
+
+    def _let_it_end(self) -> None:
+        self._may_end = True
         self._flush()
 
     def _handle(self, events: Any) -> None:
