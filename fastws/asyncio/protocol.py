@@ -300,7 +300,7 @@ class Endpoint(asyncio.Protocol):
     def _flush(self) -> None:
         """Write what waits."""
         data = self.connection.data_to_send()
-        if data and self.transport is not None:
+        if data and self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
             self._corked = True
         if self.connection.close_sent is not None or self.connection.closes_tcp:
@@ -397,7 +397,7 @@ class WebSocketProtocol(Endpoint):
             self.connection.send_text(data)
         else:
             self.connection.send_bytes(data)
-        if not self._reading:
-            self._flush_soon()
-        elif len(data) > LONG:
+        if len(data) > LONG:
             self._flush()
+        elif not self._reading:
+            self._flush_soon()

@@ -27,6 +27,9 @@ __all__ = ["WebSocket", "broadcast"]
 
 _OPEN: Final = State.OPEN
 
+# Seconds that an application has to receive, and answer, what came in the same read as the peer's close or fault.
+_GRACE: Final = 0.1
+
 
 class WebSocket(Endpoint):
     """One WebSocket, of a client or of a server.
@@ -339,8 +342,7 @@ class WebSocket(Endpoint):
         if queue:
             self._hand_out()
             if self.connection.is_ending:
-                # The application may answer what came before the end, if it does so at once.
-                self._loop.call_soon(self._loop.call_soon, self._let_it_end)
+                self._loop.call_later(_GRACE, self._let_it_end)
         self._flush()
 
     def _flush(self) -> None:
