@@ -55,6 +55,7 @@ class Endpoint(asyncio.Protocol):
         "_close_timer",
         "_corked",
         "_flush_scheduled",
+        "_is_held",
         "_keepalive",
         "_loop",
         "_open_timer",
@@ -95,6 +96,8 @@ class Endpoint(asyncio.Protocol):
         # Whether something was written since the last read: what follows waits until the loop comes round.
         self._corked = False
         self._flush_scheduled = False
+        # Whether nothing is written for now: the peer's end is not answered before what came in front of it.
+        self._is_held = False
         self._open_timer: asyncio.TimerHandle | None = None
         self._close_timer: asyncio.TimerHandle | None = None
         self._keepalive: asyncio.TimerHandle | None = None
@@ -299,11 +302,15 @@ class Endpoint(asyncio.Protocol):
 
     def _flush(self) -> None:
         """Write what waits."""
-        data = self.connection.data_to_send()
-        if data and self.transport is not None and not self.transport.is_closing():
-            self.transport.write(data)
+        connection, transport = self.connection, self.transport
+        if self._is_held or transport is None:
+            return
+        data = connection.data_to_send()
+        is_open = connection.state is _OPEN
+        if data and (is_open or not transport.is_closing()):
+            transport.write(data)
             self._corked = True
-        if self.connection.close_sent is not None or self.connection.closes_tcp:
+        if not is_open and (connection.close_sent is not None or connection.closes_tcp):
             self._go_on_closing()
 
     def _flush_soon(self) -> None:

@@ -50,8 +50,6 @@ class WebSocket(Endpoint):
         self._queue: deque[Message | Fragment] = deque()
         self._max_queue = max_queue
         self._is_paused = False
-        # Whether the peer's close, or its fault, is answered though messages that came before it were not received.
-        self._may_end = False
         # Who waits for one.
         self._receiver: asyncio.Future[None] | None = None
         self._is_receiving = False
@@ -134,7 +132,9 @@ class WebSocket(Endpoint):
         self._start_receiving()
         try:
             while True:
-                if queue and not self._is_paused and type(queue[0]) is Message:
+                if not queue:
+                    await self._wait()
+                if not self._is_paused and type(queue[0]) is Message:
                     yield queue.popleft().data
                 else:
                     yield await self._next()
@@ -172,8 +172,10 @@ class WebSocket(Endpoint):
             if self._lost.done():
                 raise closed_error(self.connection)
             # Whoever waits has nothing more to say for now.
+            self._is_held = False
             self._flush()
-            self._resume_reading()
+            if self._is_paused:
+                self._resume_reading()
             self._receiver = self._loop.create_future()
             try:
                 await self._receiver
@@ -199,6 +201,22 @@ class WebSocket(Endpoint):
             ConnectionClosed: the connection is not open.
             TypeError: ``message`` is nothing of that.
         """
+        kind = type(message)
+        if text is None and self._fragmented is None and (kind is str or kind is bytes):
+            # What most messages are.
+            if self.connection.state is not _OPEN:
+                raise closed_error(self.connection)
+            if kind is str:
+                self.connection.send_text(message)
+            else:
+                self.connection.send_bytes(message)
+            self._flush_after(len(message))
+        else:
+            await self._send_any(message, text)
+        if self._drained is not None:
+            await self._drain()
+
+    async def _send_any(self, message: Any, text: bool | None) -> None:
         while self._fragmented is not None:
             await asyncio.shield(self._fragmented)
         if isinstance(message, str | bytes | bytearray | memoryview):
@@ -211,8 +229,6 @@ class WebSocket(Endpoint):
             await self._send_fragments(_iterated(message), text)
         else:
             raise TypeError(f"a message is str, bytes-like or an iterable of these, not {type(message).__name__!r}")
-        if self._drained is not None:
-            await self._drain()
 
     def _send_whole(self, message: Any, text: bool | None) -> None:
         connection = self.connection
@@ -228,12 +244,17 @@ class WebSocket(Endpoint):
 
     def _flush_after(self, n: int) -> None:
         """Messages that answer those of one read go out together, when the last one was received."""
-        if n > LONG:
-            self._flush()
-        elif self._queue:
-            self._schedule_flush()
+        if self._queue:
+            if n > LONG:
+                self._flush()
+            elif not self._flush_scheduled:
+                self._schedule_flush()
         else:
-            self._flush_soon()
+            self._is_held = False
+            if n > LONG:
+                self._flush()
+            else:
+                self._flush_soon()
 
     async def _send_fragments(self, fragments: AsyncIterable[Any], text: bool | None) -> None:
         """Always one behind, so that the last one is sent as such."""
@@ -311,6 +332,7 @@ class WebSocket(Endpoint):
 
     async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Close, and wait until that is done. What comes meanwhile may still be received."""
+        self._is_held = False
         self.start_close(code, reason)
         self._resume_reading()
         await self.wait_closed()
@@ -342,15 +364,12 @@ class WebSocket(Endpoint):
         if queue:
             self._hand_out()
             if self.connection.is_ending:
+                self._is_held = True
                 self._loop.call_later(_GRACE, self._let_it_end)
         self._flush()
 
-    def _flush(self) -> None:
-        if not self.connection.is_ending or self._may_end or not self._queue:
-            super()._flush()
-
     def _let_it_end(self) -> None:
-        self._may_end = True
+        self._is_held = False
         self._flush()
 
     def _handle(self, events: Any) -> None:
@@ -419,9 +438,8 @@ class WebSocket(Endpoint):
             self._receiver.set_result(None)
 
     def _schedule_flush(self) -> None:
-        if not self._flush_scheduled:
-            self._flush_scheduled = True
-            self._loop.call_soon(self._flush_scheduled_now)
+        self._flush_scheduled = True
+        self._loop.call_soon(self._flush_scheduled_now)
 
 
 async def _iterated(fragments: Iterable[Any]) -> AsyncIterator[Any]:
