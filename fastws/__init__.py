@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 from .backend import backend as _twin
 from .backend import backend_name, kernel_name
-from .errors import ProtocolError, SizeError, Utf8Error
+from .errors import DeflateError, HandshakeError, ProtocolError, SizeError, StateError, Utf8Error
 from .frames import CloseCode, Opcode, Role
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         new_key,
         parse_header,
     )
+    from .connection import Connection, Fragment, State
     from .hosts import HostError, accelerate, accelerated, restore
     from .report import status
 else:
@@ -60,10 +61,13 @@ else:
     parse_header = _twin.parse_header
 
     _LAZY = {
+        "Connection": ".connection",
+        "Fragment": ".connection",
         "HostError": ".hosts",
         "accelerate": ".hosts",
         "accelerated": ".hosts",
         "restore": ".hosts",
+        "State": ".connection",
         "status": ".report",
     }
 
@@ -78,9 +82,13 @@ else:
 __all__ = [
     "Close",
     "CloseCode",
+    "Connection",
+    "DeflateError",
+    "Fragment",
     "Frame",
     "FrameDecoder",
     "FrameHeader",
+    "HandshakeError",
     "HostError",
     "Message",
     "MessageDecoder",
@@ -90,6 +98,8 @@ __all__ = [
     "ProtocolError",
     "Role",
     "SizeError",
+    "State",
+    "StateError",
     "Utf8Error",
     "Utf8Validator",
     "__version__",

@@ -1,8 +1,8 @@
 """What can be wrong with bytes that a peer sent: the exception classes and the one table behind them.
 
 Every fault of the peer is a ``ProtocolError`` that carries the close code to answer with (RFC 6455 §7.4.1). A fault of
-the caller is a ``TypeError``, ``ValueError`` or ``BufferError`` and never stands here. Both twins raise through
-``protocol_error``, so that class, close code and text cannot part.
+the caller is a ``TypeError``, ``ValueError`` or ``BufferError``, or the ``StateError`` of a connection. Both twins
+raise through ``protocol_error``, so that class, close code and text cannot part.
 """
 
 from __future__ import annotations
@@ -12,7 +12,16 @@ from typing import Final
 
 from .frames import CloseCode
 
-__all__ = ["Fault", "ProtocolError", "SizeError", "Utf8Error", "protocol_error"]
+__all__ = [
+    "DeflateError",
+    "Fault",
+    "HandshakeError",
+    "ProtocolError",
+    "SizeError",
+    "StateError",
+    "Utf8Error",
+    "protocol_error",
+]
 
 
 class ProtocolError(Exception):
@@ -62,6 +71,33 @@ class SizeError(ProtocolError):
         return str(self.args[0])
 
 
+class DeflateError(ProtocolError):
+    """A compressed message that does not inflate (RFC 7692 §6.2; close code 1007)."""
+
+    close_code = CloseCode.INVALID_DATA
+
+
+class HandshakeError(Exception):
+    """The opening handshake failed (RFC 6455 §4).
+
+    Attributes:
+        status: the HTTP status that the server answers with, or has answered with; None where the peer sent none.
+        headers: what a server's refusal says beside it, as pairs of name and value.
+    """
+
+    def __init__(self, text: str, status: int | None = None, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(text, status, headers)
+        self.status = status
+        self.headers = headers
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class StateError(RuntimeError):
+    """A call that a connection does not allow in the state that it is in."""
+
+
 class Fault(enum.IntEnum):
     """Every rule that a codec can check. 1 to 8 are the values of ``fws_fault`` in csrc/fastws.h."""
 
@@ -84,6 +120,9 @@ class Fault(enum.IntEnum):
     CLOSE_REASON_TRUNCATED = 17
     TEXT = 18
     TEXT_TRUNCATED = 19
+    DEFLATE = 20
+    DEFLATE_TRUNCATED = 21
+    INFLATED_TOO_BIG = 22
 
 
 # fault → class and text; the numbers that `protocol_error` was given fill the braces and the class's own attributes.
@@ -107,6 +146,9 @@ _TABLE: Final[dict[Fault, tuple[type[ProtocolError], str]]] = {
     Fault.CLOSE_REASON_TRUNCATED: (Utf8Error, "close reason ends inside a code point at byte {}"),
     Fault.TEXT: (Utf8Error, "text is not UTF-8 at byte {}"),
     Fault.TEXT_TRUNCATED: (Utf8Error, "text ends inside a code point at byte {}"),
+    Fault.DEFLATE: (DeflateError, "compressed message does not inflate"),
+    Fault.DEFLATE_TRUNCATED: (DeflateError, "compressed message ends inside a block"),
+    Fault.INFLATED_TOO_BIG: (SizeError, "message of {} bytes or more is over the limit of {}"),
 }
 
 

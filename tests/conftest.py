@@ -6,7 +6,7 @@ run stops at once and says so. Nothing is skipped.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import sys
 from contextlib import contextmanager
@@ -115,3 +115,19 @@ def twin(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
 def pure() -> ModuleType:
     """The specification that ``twin`` is compared with."""
     return _pure
+
+
+@pytest.fixture(scope="module")
+def connections(codec: ModuleType) -> Iterator[ModuleType]:
+    """``fastws.connection`` on each twin: its source, run once more with that one as the backend."""
+    name = f"fastws.connection_on_{codec.__name__.rpartition('.')[2]}"
+    spec = importlib.util.spec_from_file_location(name, _HOME / "connection.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fastws.backend.backend", codec)
+        patch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+        assert module.MessageDecoder is codec.MessageDecoder
+        yield module

@@ -212,6 +212,12 @@ def test_kinds_of_arguments(pure: ModuleType, twin: ModuleType, name: str) -> No
             assert _done(twin, call, make(content)) == _done(pure, call, make(content)), (kind, content)
 
 
+def _set_streaming(codec: Any, streaming: object) -> object:
+    decoder = codec.MessageDecoder(Role.CLIENT, max_message_size=None)
+    decoder.streaming = streaming
+    return decoder.streaming, decoder.feed(b"\x02\x01H\x80\x01e")
+
+
 # Each call takes the codec and the one number that varies.
 _NUMBER_CALLS: dict[str, Callable[[Any, Any], object]] = {
     "mask phase": lambda codec, each: codec.mask(b"some data", KEY, each),
@@ -237,6 +243,10 @@ _NUMBER_CALLS: dict[str, Callable[[Any, Any], object]] = {
     "MessageDecoder max_message_size": lambda codec, each: codec.MessageDecoder(
         Role.CLIENT, max_message_size=each
     ).feed(b"\x82\x05Hello"),
+    "MessageDecoder options": lambda codec, each: codec.MessageDecoder(
+        Role.CLIENT, max_message_size=None, rsv1=each, streaming=each, minimal_length=each
+    ).feed(b"\x42\x7e\0\5Hello"),
+    "MessageDecoder streaming": lambda codec, each: _set_streaming(codec, each),
     "MessageDecoder max_fragments": lambda codec, each: codec.MessageDecoder(
         Role.CLIENT, max_message_size=None, max_fragments=each
     ).feed(b"\x02\x01H\x80\x01e"),
@@ -490,6 +500,8 @@ _OPTIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"max_message_size": 12},
         {"max_message_size": 2**20, "max_fragments": 1},
         {"max_message_size": None, "text_as": "bytes", "minimal_length": False, "max_fragments": None},
+        {"max_message_size": 12, "rsv1": True},
+        {"max_message_size": None, "rsv1": True, "streaming": True},
     ),
 }
 _options = pytest.mark.parametrize(
@@ -506,7 +518,8 @@ def _trace(decoder: Any, pieces: Sequence[Any]) -> Iterator[Any]:
     """What each feed did, and the state after it; on past an error, which must stay."""
     for piece in pieces:
         yield outcome(decoder.feed, piece)
-        yield decoder.buffered, plain(decoder.error), getattr(decoder, "closed", None)
+        yield decoder.buffered, plain(decoder.error)
+        yield [plain(getattr(decoder, name, None)) for name in ("closed", "only_messages", "streaming")]
 
 
 def _decoders_agree(
@@ -606,7 +619,9 @@ _PAYLOADS = st.one_of(
     st.sampled_from(BAD_TEXTS),
     st.integers(0, 400).map(noise),
 )
-_FIRST_BYTES = st.one_of(st.sampled_from([0x81, 0x82, 0x01, 0x02, 0x00, 0x80, 0x88, 0x89, 0x8A]), st.integers(0, 255))
+_FIRST_BYTES = st.one_of(
+    st.sampled_from([0x81, 0x82, 0x01, 0x02, 0x00, 0x80, 0x88, 0x89, 0x8A, 0xC1, 0x41, 0x42]), st.integers(0, 255)
+)
 
 
 @given(data=st.data())

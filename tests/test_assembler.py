@@ -269,6 +269,186 @@ def test_after_a_close_everything_is_discarded(codec: ModuleType, role: Role) ->
         decoder.feed("text")
 
 
+# Compressed messages and fragments ------------------------------------------------------------------------------------
+
+
+def _frame(opcode: Opcode, payload: bytes, *, fin: bool = True, rsv1: bool = False) -> Event:
+    return "Frame", opcode, payload, fin, rsv1, False, False
+
+
+_COMPRESSED: tuple[tuple[tuple[tuple[int, bytes], ...], tuple[Event, ...]], ...] = (
+    (((0xC1, b"\xff\xc3"),), (_frame(Opcode.TEXT, b"\xff\xc3", rsv1=True),)),
+    (((0xC2, b"raw"), (0x82, b"plain")), (_frame(Opcode.BINARY, b"raw", rsv1=True), binary(b"plain"))),
+    (((0x41, b"\xff"), (0x00, b""), (0x80, b"\xed")), (_frame(Opcode.TEXT, b"\xff\xed", rsv1=True),)),
+    (((0x42, b""), (0x89, b"?"), (0x80, b"")), (ping(b"?"), _frame(Opcode.BINARY, b"", rsv1=True))),
+    (
+        ((0x41, b"\xff"), (0x80, b"\xfe"), (0x01, b"a"), (0x80, b"b")),
+        (_frame(Opcode.TEXT, b"\xff\xfe", rsv1=True), text("ab")),
+    ),
+)
+
+
+@_roles
+@pytest.mark.parametrize(("frames", "events"), _COMPRESSED, ids=[str(i) for i in range(len(_COMPRESSED))])
+def test_compressed_messages_come_as_frames(
+    codec: ModuleType, role: Role, frames: tuple[tuple[int, bytes], ...], events: tuple[Event, ...]
+) -> None:
+    """Joined, unmasked, and not judged: what is in there is not known here (RFC 7692 §6)."""
+    data = _wire(role, *frames)
+    for pieces in ([data], bytewise(data), *[[data[:cut], data[cut:]] for cut in range(len(data))]):
+        decoder = _decoder(codec, role, rsv1=True)
+        assert feed_all(decoder, pieces) == list(events)
+        assert (decoder.error, decoder.buffered) == (None, 0)
+
+
+@_roles
+@pytest.mark.parametrize(
+    "frames",
+    [((0xC9, b""),), ((0xCA, b"x"),), ((0xC8, b""),), ((0x41, b"x"), (0xC0, b"y")), ((0x01, b"x"), (0x40, b"y"))],
+)
+def test_rsv1_where_no_message_starts(codec: ModuleType, role: Role, frames: tuple[tuple[int, bytes], ...]) -> None:
+    decoder = _decoder(codec, role, rsv1=True)
+    assert feed_all(decoder, [_wire(role, *frames)]) == []
+    assert str(decoder.error) == "reserved bit set without an extension that uses it"
+    assert decoder.error.close_code is CloseCode.PROTOCOL_ERROR
+
+
+@_roles
+@pytest.mark.parametrize("first", [0xA1, 0x91, 0xE1, 0xD2])
+def test_other_reserved_bits_stay_refused(codec: ModuleType, role: Role, first: int) -> None:
+    with pytest.raises(ProtocolError, match=r"^reserved bit set"):
+        _decoder(codec, role, rsv1=True).feed(_wire(role, (first, b"")))
+
+
+@_roles
+@pytest.mark.parametrize("limit", [0, 10, 1000])
+def test_compressed_size_has_some_slack(codec: ModuleType, role: Role, limit: int) -> None:
+    """Deflate makes longer what does not compress: a message of just the limit must still get through."""
+    most = limit + limit // 4 + 64
+    for first, rest in ((0xC2, b"x" * most), (0xC1, b"x" * most)):
+        (event,) = _decoder(codec, role, limit, rsv1=True).feed(_wire(role, (first, rest)))
+        assert event.payload == rest
+    pieces = ((0x42, b"x" * (most - 5)), (0x80, b"x" * 6))
+    for frames in (((0xC2, b"x" * (most + 1)),), pieces):
+        decoder = _decoder(codec, role, limit, rsv1=True)
+        assert feed_all(decoder, [_wire(role, *frames)]) == []
+        assert str(decoder.error) == f"message of {most + 1} bytes is over the limit of {most}"
+    decoder = _decoder(codec, role, limit, rsv1=True)
+    with pytest.raises(SizeError, match=_too_big(limit + 1, limit)):
+        decoder.feed(_wire(role, (0x82, b"x" * (limit + 1))))
+
+
+def test_slack_near_the_end_of_64_bits(codec: ModuleType) -> None:
+    for limit in (_MAX, _MAX - 1, _MAX - 2**60, None):
+        decoder = _decoder(codec, Role.CLIENT, limit, rsv1=True)
+        assert decoder.feed(header(0x42, _MAX)) == []
+
+
+_STREAMED: tuple[tuple[tuple[tuple[int, bytes], ...], tuple[Event, ...]], ...] = (
+    (((0x81, b"whole"), (0x82, b"whole")), (text("whole"), binary(b"whole"))),
+    (
+        ((0x01, "é".encode()[:1]), (0x89, b"?"), (0x00, "é".encode()[1:]), (0x80, b"")),
+        (
+            *(_frame(Opcode.TEXT, "é".encode()[:1], fin=False), ping(b"?")),
+            *(_frame(Opcode.CONTINUATION, "é".encode()[1:], fin=False), _frame(Opcode.CONTINUATION, b"")),
+        ),
+    ),
+    (
+        ((0x02, b""), (0x80, b"x"), (0x02, b"y" * 200), (0x80, b"z")),
+        (
+            *(_frame(Opcode.BINARY, b"", fin=False), _frame(Opcode.CONTINUATION, b"x")),
+            *(_frame(Opcode.BINARY, b"y" * 200, fin=False), _frame(Opcode.CONTINUATION, b"z")),
+        ),
+    ),
+    (
+        ((0x41, b"\xff"), (0x00, b"\xed"), (0x80, b""), (0x01, b"a"), (0x80, b"b")),
+        (
+            *(_frame(Opcode.TEXT, b"\xff", fin=False, rsv1=True), _frame(Opcode.CONTINUATION, b"\xed", fin=False)),
+            *(
+                _frame(Opcode.CONTINUATION, b""),
+                _frame(Opcode.TEXT, b"a", fin=False),
+                _frame(Opcode.CONTINUATION, b"b"),
+            ),
+        ),
+    ),
+)
+
+
+@_roles
+@pytest.mark.parametrize(("frames", "events"), _STREAMED, ids=[str(i) for i in range(len(_STREAMED))])
+def test_fragments_as_they_come(
+    codec: ModuleType, role: Role, frames: tuple[tuple[int, bytes], ...], events: tuple[Event, ...]
+) -> None:
+    """One event for each frame, however the stream is cut; a message of one frame is a message."""
+    data = _wire(role, *frames)
+    for pieces in ([data], bytewise(data), *[[data[:cut], data[cut:]] for cut in range(len(data))]):
+        decoder = _decoder(codec, role, rsv1=True, streaming=True)
+        assert feed_all(decoder, pieces) == list(events)
+        assert (decoder.error, decoder.buffered) == (None, 0)
+
+
+@_roles
+def test_streamed_text_is_checked(codec: ModuleType, role: Role) -> None:
+    """Over the fragments, before they are told, and with the offset in the message."""
+    decoder = _decoder(codec, role, streaming=True)
+    events = feed_all(decoder, [_wire(role, (0x01, b"ab\xe2"), (0x00, b"\x82\xac"), (0x80, b"\xc3"))])
+    assert [event[2] for event in events] == [b"ab\xe2", b"\x82\xac"]
+    assert str(decoder.error) == "text ends inside a code point at byte 6"
+
+
+@_roles
+def test_budgets_of_streamed_messages(codec: ModuleType, role: Role) -> None:
+    """What was told already counts, in bytes and in fragments."""
+    decoder = _decoder(codec, role, 10, streaming=True)
+    assert len(decoder.feed(_wire(role, (0x02, b"12345"), (0x00, b"67890"), (0x80, b""), (0x02, b"1234567")))) == 4
+    with pytest.raises(SizeError, match=_too_big(11, 10)):
+        decoder.feed(_wire(role, (0x80, b"8901")))
+    decoder = _decoder(codec, role, max_fragments=2, streaming=True)
+    decoder.feed(_wire(role, (0x02, b""), (0x00, b"")))
+    with pytest.raises(SizeError, match=_too_many(3, 2)):
+        decoder.feed(_wire(role, (0x80, b"")))
+
+
+@_roles
+def test_streaming_may_begin_and_end_inside_a_message(codec: ModuleType, role: Role) -> None:
+    decoder = _decoder(codec, role)
+    assert decoder.feed(_wire(role, (0x01, b"a"), (0x00, b"b"))) == []
+    decoder.streaming = True
+    assert told_all(decoder.feed(_wire(role, (0x00, b"c")))) == [_frame(Opcode.TEXT, b"abc", fin=False)]
+    decoder.streaming = False
+    assert told_all(decoder.feed(_wire(role, (0x00, b"d"), (0x80, b"e"), (0x01, b"f"), (0x80, b"g")))) == [
+        *(_frame(Opcode.CONTINUATION, b"d", fin=False), _frame(Opcode.CONTINUATION, b"e"), text("fg")),
+    ]
+    # Nothing of it was told, and now all of it is here.
+    decoder.feed(_wire(role, (0x01, b"h")))
+    decoder.streaming = True
+    assert told_all(decoder.feed(_wire(role, (0x80, b"i")))) == [text("hi")]
+
+
+@_roles
+def test_only_messages(codec: ModuleType, role: Role) -> None:
+    """Of the last feed alone, so that nobody has to look at each event."""
+    message, good = (0x81, b"x"), (0x01, b"x")
+    decoder = _decoder(codec, role, rsv1=True)
+    assert decoder.only_messages
+    for frames, only in (
+        ((message, message), True),
+        ((message, (0x89, b"")), False),
+        ((), True),
+        (((0x8A, b""),), False),
+        ((good,), True),
+        (((0x80, b"y"), message), True),
+        (((0xC1, b"y"), message), False),
+        ((message,), True),
+        ((message, (0x88, b"")), False),
+    ):
+        decoder.feed(_wire(role, *frames))
+        assert decoder.only_messages is only
+    decoder = _decoder(codec, role)
+    decoder.feed(_wire(role, message, (0x83, b"")))
+    assert not decoder.only_messages
+
+
 # Limits ---------------------------------------------------------------------------------------------------------------
 
 

@@ -53,6 +53,7 @@ def test_twins_define_the_same_names(codec: ModuleType) -> None:
 
 def test_package_exports_the_codec() -> None:
     shared = {"CloseCode", "Opcode", "ProtocolError", "Role", "SizeError", "Utf8Error"}
+    shared |= {"Connection", "DeflateError", "Fragment", "HandshakeError", "State", "StateError"}
     assert {*_CODEC, *shared, "backend_name", "kernel_name", "__version__"} <= set(fastws.__all__)
     assert len(fastws.__all__) == len(set(fastws.__all__))
     for name in fastws.__all__:
@@ -100,6 +101,8 @@ _CONSTRUCTORS: dict[str, dict[str, Any]] = {
         "max_fragments": 2,
         "text_as": "bytes",
         "minimal_length": False,
+        "rsv1": True,
+        "streaming": True,
     },
     "FrameHeader": {
         "fin": True,
@@ -305,7 +308,18 @@ def test_import_loads_and_patches_nothing_else(codec: ModuleType, tmp_path: Path
     script = "import sys, fastws; print(sorted(name.partition('.')[0] for name in sys.modules))"
     loaded = set(eval(_python("-c", script, cwd=tmp_path, settings=choice).stdout))  # noqa: S307 - a list that we printed
     assert "fastws" in loaded
-    assert not loaded & {"aiohttp", "asyncio", "rich", "socket", "ssl", "websocket", "websockets", "wsaccel", "wsproto"}
+    assert not loaded & {
+        "aiohttp",
+        "asyncio",
+        "h11",
+        "rich",
+        "socket",
+        "ssl",
+        "websocket",
+        "websockets",
+        "wsaccel",
+        "wsproto",
+    }
 
 
 # This suite itself ----------------------------------------------------------------------------------------------------

@@ -47,9 +47,10 @@ class Conversation(RuleBasedStateMachine):
         max_fragments=st.sampled_from([None, 65_536, 4]),
         text_as=st.sampled_from(["str", "bytes"]),
         minimal_length=st.booleans(),
+        rsv1=st.booleans(),
     )
     def start(
-        self, role: Role, limit: int | None, max_fragments: int | None, text_as: str, minimal_length: bool
+        self, role: Role, limit: int | None, max_fragments: int | None, text_as: str, minimal_length: bool, rsv1: bool
     ) -> None:
         self.role = role
         self.limit = limit
@@ -64,6 +65,7 @@ class Conversation(RuleBasedStateMachine):
                     max_fragments=max_fragments,
                     text_as=text_as,
                     minimal_length=minimal_length,
+                    rsv1=rsv1,
                 )
                 for codec in self._codecs()
             ],
@@ -230,6 +232,14 @@ class Conversation(RuleBasedStateMachine):
     def make_a_mistake(self, mistake: object) -> None:
         self._feed(mistake)
 
+    @rule(streaming=st.booleans())
+    def tell_fragments(self, streaming: bool) -> None:
+        """From now on fragments may come as frames, which the model does not know."""
+        for decoder in self.pairs[1]:
+            decoder.streaming = streaming
+        if streaming:
+            self.expected = None
+
     @rule()
     def reset_validators(self) -> None:
         for validator in self.pairs[2]:
@@ -254,7 +264,7 @@ class Conversation(RuleBasedStateMachine):
     @invariant()
     def states_agree(self) -> None:
         for ours, theirs in self.pairs:
-            for name in ("error", "buffered", "closed", "offset", "complete"):
+            for name in ("error", "buffered", "closed", "only_messages", "offset", "complete"):
                 assert plain(getattr(theirs, name, None)) == plain(getattr(ours, name, None))
 
     @invariant()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastws import CloseCode, Opcode
-from fastws.errors import Fault, ProtocolError, SizeError, Utf8Error, protocol_error
+from fastws.errors import DeflateError, Fault, ProtocolError, SizeError, Utf8Error, protocol_error
 from outcomes import outcome, plain, told
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def test_opcode_is_an_integer(codec: ModuleType, opcode: object) -> None:
 # The errors, which both twins share -----------------------------------------------------------------------------------
 
 
-_SIZE_FAULTS = (Fault.FRAME_TOO_BIG, Fault.MESSAGE_TOO_BIG, Fault.TOO_MANY_FRAGMENTS)
+_SIZE_FAULTS = (Fault.FRAME_TOO_BIG, Fault.MESSAGE_TOO_BIG, Fault.TOO_MANY_FRAGMENTS, Fault.INFLATED_TOO_BIG)
 
 
 def _an_error(fault: Fault) -> ProtocolError:
@@ -188,7 +188,7 @@ def _an_error(fault: Fault) -> ProtocolError:
 
 
 def test_every_fault_has_its_error() -> None:
-    close_codes = {ProtocolError: 1002, Utf8Error: 1007, SizeError: 1009}
+    close_codes = {ProtocolError: 1002, Utf8Error: 1007, DeflateError: 1007, SizeError: 1009}
     errors = [_an_error(fault) for fault in Fault]
     for error in errors:
         assert error.close_code == close_codes[type(error)]

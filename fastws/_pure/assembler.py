@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from ..errors import Fault, ProtocolError, protocol_error
-from ..frames import DEFAULT_MAX_FRAGMENTS, Role, is_sendable_close_code
+from ..frames import DEFAULT_MAX_FRAGMENTS, MAX_PAYLOAD, Role, is_sendable_close_code
 from .buffers import as_bytes, turned
 from .decoder import HeaderReader, as_limit
 from .mask import TRANSLATE_FROM, xor, xor_long
 from .utf8 import PartialText, decode_utf8
-from .values import BINARY, PING, PONG, TEXT, Close, Message, Ping, Pong, new_message
+from .values import BINARY, CONTINUATION, PING, PONG, TEXT, Close, Frame, Message, Ping, Pong, new_message
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from .buffers import Buffer
+
+    Event: TypeAlias = Message | Ping | Pong | Close | Frame
+
+_FIN: Final = 0x80
+_RSV1: Final = 0x40
 
 
 class MessageDecoder(HeaderReader):
@@ -23,6 +30,10 @@ class MessageDecoder(HeaderReader):
     unfinished frame too. After a close frame the rest of the stream is discarded (§1.4). The decoder belongs to one
     owner at a time. An error is final.
 
+    What it does not make a message of comes as a ``Frame``: a compressed message (RFC 7692 §6) as one frame with
+    ``rsv1`` set, its fragments joined; and with ``streaming`` each fragment as soon as its frame is complete, of text
+    that is checked, but cut anywhere.
+
     Args:
         role: the local side; a server expects masked frames and a client refuses them (§5.1).
         max_message_size: bytes that a message may have, as UTF-8 for text; None for what a header can announce,
@@ -30,28 +41,40 @@ class MessageDecoder(HeaderReader):
         max_fragments: frames that a message may have, empty ones included; None for any number.
         text_as: "str" to decode text messages, "bytes" to check them only.
         minimal_length: refuse lengths that a shorter form could tell.
+        rsv1: whether an extension uses RSV1, on the frames that start a message (RFC 7692 §6). What such a message
+            holds is not judged; and as a little that does not compress gets longer, it may have a quarter and 64 bytes
+            more than ``max_message_size``.
+        streaming: whether fragments are told as they come.
 
     Attributes:
         error: the ``ProtocolError`` that stopped the decoder, or None.
         closed: whether a close frame was decoded.
         buffered: bytes kept of what is not complete.
+        only_messages: whether the last call of ``feed`` met nothing but messages: no control frame, no ``Frame``, no
+            error.
+        streaming: as given; it may be set at any time. A message that has begun comes whole if none of it was told.
     """
 
     __slots__ = (
         "_closed",
+        "_compressed",
         "_error",
         "_first",
         "_fragments",
         "_gathered",
         "_key",
         "_left",
+        "_max_compressed_size",
         "_max_fragments",
         "_max_message_size",
+        "_only_messages",
         "_opcode",
         "_payload",
         "_phase",
+        "_streaming",
         "_text",
         "_text_as_str",
+        "_told",
     )
 
     def __init__(
@@ -62,13 +85,18 @@ class MessageDecoder(HeaderReader):
         max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
         text_as: str = "str",
         minimal_length: bool = True,
+        rsv1: bool = False,
+        streaming: bool = False,
     ) -> None:
-        super().__init__(role, 0, minimal_length)
+        super().__init__(role, _RSV1 if rsv1 else 0, minimal_length)
         self._max_message_size = as_limit(max_message_size, "max_message_size")
+        self._max_compressed_size = self._max_message_size + self._slack()
         self._max_fragments = as_limit(max_fragments, "max_fragments")
         if text_as not in ("str", "bytes"):
             raise ValueError(f"text_as is 'str' or 'bytes', not {text_as!r}")
         self._text_as_str = text_as == "str"
+        self._streaming = bool(streaming)
+        self._only_messages = True
         self._error: ProtocolError | None = None
         self._closed = False
         # The frame whose header is read: payload bytes it still lacks (-1 between frames), its key and phase.
@@ -78,8 +106,11 @@ class MessageDecoder(HeaderReader):
         self._phase = 0
         # The unmasked payload so far of an unfinished control frame.
         self._payload = b""
-        # The message that has begun: its opcode, its unmasked bytes and how many frames gave them.
+        # The message that has begun: its opcode, whether it is compressed, how many bytes of it were told already (-1
+        # for nothing), its other unmasked bytes, and how many frames gave them.
         self._opcode = 0
+        self._compressed = False
+        self._told = -1
         self._gathered = bytearray()
         self._fragments = 0
         self._text = PartialText()
@@ -99,7 +130,19 @@ class MessageDecoder(HeaderReader):
     def buffered(self) -> int:
         return len(self._partial) + len(self._payload) + len(self._gathered)
 
-    def feed(self, data: Buffer, /) -> list[Message | Ping | Pong | Close]:
+    @property
+    def only_messages(self) -> bool:
+        return self._only_messages
+
+    @property
+    def streaming(self) -> bool:
+        return self._streaming
+
+    @streaming.setter
+    def streaming(self, streaming: bool) -> None:
+        self._streaming = bool(streaming)
+
+    def feed(self, data: Buffer, /) -> list[Event]:
         """Take the next bytes of the stream.
 
         Args:
@@ -109,12 +152,14 @@ class MessageDecoder(HeaderReader):
             ProtocolError: nothing was decoded before the error, or an earlier call met it.
         """
         data = as_bytes(data)
-        events: list[Message | Ping | Pong | Close] = []
+        events: list[Event] = []
         if self._error is None and not self._closed:
+            self._only_messages = True
             try:
                 self._decode(data, events)
             except ProtocolError as error:
                 self._error = error.with_traceback(None)
+                self._only_messages = False
                 self._discard()
         if self._error is not None and not events:
             # The traceback of an error that a decoder keeps would keep the data.
@@ -128,11 +173,17 @@ class MessageDecoder(HeaderReader):
             return
         if self._fragments >= self._max_fragments:
             raise protocol_error(Fault.TOO_MANY_FRAGMENTS, self._fragments + 1, self._max_fragments)
-        size = len(self._gathered)
-        if length > self._max_message_size - size:
-            raise protocol_error(Fault.MESSAGE_TOO_BIG, size + length, self._max_message_size)
+        size = len(self._gathered) + max(self._told, 0)
+        compressed = first & _RSV1 if first & 0x0F else self._compressed
+        limit = self._max_compressed_size if compressed else self._max_message_size
+        if length > limit - size:
+            raise protocol_error(Fault.MESSAGE_TOO_BIG, size + length, limit)
 
-    def _decode(self, data: bytes, events: list[Message | Ping | Pong | Close]) -> None:
+    def _slack(self) -> int:
+        """By how much a compressed message may be longer than what it holds."""
+        return min(self._max_message_size // 4 + 64, MAX_PAYLOAD - self._max_message_size)
+
+    def _decode(self, data: bytes, events: list[Event]) -> None:
         position, n = 0, len(data)
         while position < n:
             if self._left < 0:
@@ -141,7 +192,11 @@ class MessageDecoder(HeaderReader):
                     return
                 if n - position >= length and first & 0x80 and first & 0x0F:
                     # The whole message, or control frame, is here.
-                    events.append(self._whole(first & 0x0F, data[position : position + length], key))
+                    payload = data[position : position + length]
+                    if first & _RSV1:
+                        events.append(self._frame(first, xor(payload, key) if key and payload else payload))
+                    else:
+                        events.append(self._whole(first & 0x0F, payload, key))
                     position += length
                     if self._closed:
                         self._discard()
@@ -154,6 +209,11 @@ class MessageDecoder(HeaderReader):
             if self._closed:
                 self._discard()
                 return
+
+    def _frame(self, first: int, payload: bytes) -> Frame:
+        """What is no message yet."""
+        self._only_messages = False
+        return Frame(first & 0x0F, payload, first >= _FIN, first & _RSV1 != 0)
 
     def _whole(self, opcode: int, payload: bytes, key: bytes) -> Message | Ping | Pong | Close:
         """What one unfragmented frame means."""
@@ -168,6 +228,7 @@ class MessageDecoder(HeaderReader):
             return new_message(payload, TEXT)
         if opcode == BINARY:
             return new_message(payload, BINARY)
+        self._only_messages = False
         if opcode == PING:
             return Ping(payload)
         if opcode == PONG:
@@ -187,8 +248,9 @@ class MessageDecoder(HeaderReader):
             self._in_message = True
             if first & 0x0F:
                 self._opcode = first & 0x0F
+                self._compressed = first & _RSV1 != 0
 
-    def _take(self, piece: bytes, events: list[Message | Ping | Pong | Close]) -> None:
+    def _take(self, piece: bytes, events: list[Event]) -> None:
         """Take the next piece of the payload of the frame that has begun."""
         self._left -= len(piece)
         if self._key and piece:
@@ -198,7 +260,7 @@ class MessageDecoder(HeaderReader):
         if self._first & 0x08:
             self._payload += piece
         else:
-            if self._opcode == TEXT:
+            if self._opcode == TEXT and not self._compressed:
                 self._check_text(piece)
             self._gathered += piece
         if not self._left:
@@ -211,22 +273,40 @@ class MessageDecoder(HeaderReader):
         if not self._left and self._first & 0x80 and self._text.pending:
             raise protocol_error(Fault.TEXT_TRUNCATED, self._text.offset)
 
-    def _end(self, events: list[Message | Ping | Pong | Close]) -> None:
+    def _end(self, events: list[Event]) -> None:
         """The frame is complete, and the message with it if that was its last one."""
         self._left = -1
         if self._first & 0x08:
             payload, self._payload = self._payload, b""
             events.append(self._whole(self._first & 0x0F, payload, b""))
-        elif self._first & 0x80:
-            gathered, opcode = self._gathered, self._opcode
+        elif self._first & _FIN:
+            events.append(self._last())
             self._forget_message()
-            if opcode == TEXT and self._text_as_str:
-                events.append(new_message(gathered.decode(), TEXT))
-            else:
-                events.append(new_message(bytes(gathered), opcode))
+        elif self._streaming or self._told >= 0:
+            events.append(self._fragment(0))
+
+    def _last(self) -> Message | Frame:
+        """The message, or what was not told of it."""
+        if self._compressed or self._told >= 0:
+            return self._fragment(_FIN)
+        if self._opcode == TEXT and self._text_as_str:
+            return new_message(self._gathered.decode(), TEXT)
+        return new_message(bytes(self._gathered), self._opcode)
+
+    def _fragment(self, fin: int) -> Frame:
+        """What has gathered, as a frame that goes on with what was told already."""
+        first = CONTINUATION
+        if self._told < 0:
+            first = self._opcode | (_RSV1 if self._compressed else 0)
+            self._told = 0
+        payload = bytes(self._gathered)
+        self._told += len(payload)
+        self._gathered.clear()
+        return self._frame(fin | first, payload)
 
     def _forget_message(self) -> None:
         self._in_message = False
+        self._told = -1
         self._fragments = 0
         self._gathered = bytearray()
         self._text = PartialText()

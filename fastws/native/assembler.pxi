@@ -6,8 +6,11 @@ cdef class MessageDecoder:
 
     cdef HeaderReader reader
     cdef uint64_t max_message_size
+    cdef uint64_t max_compressed_size
     cdef uint64_t max_fragments
     cdef bint text_as_str
+    cdef public bint streaming
+    cdef readonly bint only_messages
     cdef readonly bint closed
     cdef Refusal refusal
     cdef object _error
@@ -20,21 +23,36 @@ cdef class MessageDecoder:
     # The unmasked payload so far of an unfinished control frame.
     cdef uint8_t payload[125]
     cdef uint8_t n_payload
-    # The message that has begun: its opcode, its unmasked bytes and how many frames gave them.
+    # The message that has begun: its opcode, whether it is compressed, whether and how many bytes of it were told
+    # already, its other unmasked bytes, and how many frames gave them.
     cdef uint8_t opcode
+    cdef bint compressed
+    cdef bint begun
+    cdef uint64_t told
     cdef Gathered gathered
     cdef uint64_t fragments
     cdef fws_utf8 text
 
     def __init__(
-        self, role, *, max_message_size, max_fragments=DEFAULT_MAX_FRAGMENTS, text_as="str", minimal_length=True
+        self,
+        role,
+        *,
+        max_message_size,
+        max_fragments=DEFAULT_MAX_FRAGMENTS,
+        text_as="str",
+        minimal_length=True,
+        rsv1=False,
+        streaming=False,
     ):
-        read_rules(role, 0, minimal_length, &self.reader.rules)
+        read_rules(role, RSV1 if rsv1 else 0, minimal_length, &self.reader.rules)
         self.max_message_size = read_limit(max_message_size, "max_message_size")
+        self.max_compressed_size = self.max_message_size + self.slack()
         self.max_fragments = read_limit(max_fragments, "max_fragments")
         if text_as not in ("str", "bytes"):
             raise ValueError(f"text_as is 'str' or 'bytes', not {text_as!r}")
         self.text_as_str = text_as == "str"
+        self.streaming = streaming
+        self.only_messages = True
         self.closed = False
         self.refusal.fault = 0
         self._error = None
@@ -67,7 +85,11 @@ cdef class MessageDecoder:
             with cython.critical_section(self):
                 failed = self.refusal.fault != 0
                 if not failed and not self.closed:
-                    if self.decode(source.data, source.n, events) or self.closed:
+                    self.only_messages = True
+                    if self.decode(source.data, source.n, events):
+                        self.only_messages = False
+                        self.discard()
+                    elif self.closed:
                         self.discard()
         finally:
             close_source(&source)
@@ -86,16 +108,14 @@ cdef class MessageDecoder:
                 status = next_header(&self.reader, data, n, &position, &h)
                 if status > FWS_OK:
                     return refuse(&self.refusal, status, h.first & OPCODE, 0)
-                if h.has_length and not h.first & CONTROL and self.check_budget(h.length):
+                if h.has_length and not h.first & CONTROL and self.check_budget(h.first, h.length):
                     return self.refusal.fault
                 if status == FWS_SHORT:
                     return 0
                 if n - position >= h.length and h.first & FIN and h.first & OPCODE:
                     # The whole message, or control frame, is here.
                     piece = <size_t>h.length
-                    event = self.whole(
-                        h.first & OPCODE, data + position, piece, h.key if self.reader.rules.masked else NULL
-                    )
+                    event = self.whole(h.first, data + position, piece, h.key if self.reader.rules.masked else NULL)
                     if event is None:
                         return self.refusal.fault
                     events.append(event)
@@ -112,17 +132,26 @@ cdef class MessageDecoder:
                 return self.refusal.fault
         return 0
 
-    cdef int check_budget(self, uint64_t length) noexcept:
+    cdef int check_budget(self, uint8_t first, uint64_t length) noexcept:
         """What the budget of the message decides, by subtraction: nothing here can overflow."""
-        cdef uint64_t size = self.gathered.n
+        cdef uint64_t size = self.gathered.n + self.told
+        cdef uint64_t limit = self.max_message_size
         if self.fragments >= self.max_fragments:
             return refuse(&self.refusal, TOO_MANY_FRAGMENTS, self.fragments + 1, self.max_fragments)
-        if length > self.max_message_size - size:
-            return refuse(&self.refusal, MESSAGE_TOO_BIG, size + length, self.max_message_size)
+        if first & RSV1 or (self.compressed and not first & OPCODE):
+            limit = self.max_compressed_size
+        if length > limit - size:
+            return refuse(&self.refusal, MESSAGE_TOO_BIG, size + length, limit)
         return 0
 
-    cdef object whole(self, uint8_t opcode, const uint8_t *data, size_t n, const uint8_t *key):
+    cdef uint64_t slack(self) noexcept:
+        """By how much a compressed message may be longer than what it holds."""
+        cdef uint64_t slack = self.max_message_size // 4 + 64
+        return min(slack, LIMIT - self.max_message_size)
+
+    cdef object whole(self, uint8_t first, const uint8_t *data, size_t n, const uint8_t *key):
         """What one unfragmented frame means; None, with a refusal, if it is bad."""
+        cdef uint8_t opcode = first & (RSV1 | OPCODE)
         if opcode == TEXT:
             if self.text_as_str:
                 text = new_text(data, n, key, 0, BAD_TEXT, TEXT_TRUNCATED, &self.refusal)
@@ -133,6 +162,9 @@ cdef class MessageDecoder:
             return new_message(payload, TEXT)
         if opcode == BINARY:
             return new_message(unmasked(data, n, key), BINARY)
+        self.only_messages = False
+        if opcode & RSV1:
+            return new_frame(first, unmasked(data, n, key))
         if opcode == PING:
             return new_ping(unmasked(data, n, key))
         if opcode == PONG:
@@ -166,6 +198,7 @@ cdef class MessageDecoder:
             self.reader.rules.in_message = 1
             if h.first & OPCODE:
                 self.opcode = h.first & OPCODE
+                self.compressed = h.first & RSV1 != 0
 
     cdef int take(self, const uint8_t *data, size_t n) except -1:
         """Take the next piece of the payload of the frame that has begun. Returns the fault, or 0."""
@@ -186,7 +219,7 @@ cdef class MessageDecoder:
             self.n_payload += <uint8_t>n
             return 0
         self.gathered.n += n
-        if self.opcode != TEXT:
+        if self.opcode != TEXT or self.compressed:
             return 0
         if n and not fws_utf8_feed(&self.text, dst, n):
             return refuse(&self.refusal, BAD_TEXT, self.text.offset, 0)
@@ -201,14 +234,31 @@ cdef class MessageDecoder:
         if self.first & CONTROL:
             n = self.n_payload
             self.n_payload = 0
-            event = self.whole(self.first & OPCODE, self.payload, n, NULL)
+            event = self.whole(self.first, self.payload, n, NULL)
             if event is None:
                 return self.refusal.fault
             events.append(event)
         elif self.first & FIN:
-            events.append(new_message(self.gathered_data(), self.opcode))
+            if self.compressed or self.begun:
+                events.append(self.fragment(FIN))
+            else:
+                events.append(new_message(self.gathered_data(), self.opcode))
             self.forget_message()
+        elif self.streaming or self.begun:
+            events.append(self.fragment(0))
         return 0
+
+    cdef Frame fragment(self, uint8_t fin):
+        """What has gathered, as a frame that goes on with what was told already."""
+        cdef uint8_t first = CONTINUATION
+        cdef bytes payload = PyBytes_FromStringAndSize(<const char *>self.gathered.data, self.gathered.n)
+        if not self.begun:
+            first = self.opcode | (RSV1 if self.compressed else 0)
+            self.begun = True
+        self.told += self.gathered.n
+        forget(&self.gathered)
+        self.only_messages = False
+        return new_frame(fin | first, payload)
 
     cdef object gathered_data(self):
         """The whole message, whose text has been validated piece by piece."""
@@ -228,6 +278,8 @@ cdef class MessageDecoder:
 
     cdef void forget_message(self) noexcept:
         self.reader.rules.in_message = 0
+        self.begun = False
+        self.told = 0
         self.fragments = 0
         forget(&self.gathered)
         memset(&self.text, 0, sizeof(self.text))
@@ -245,6 +297,13 @@ cdef inline Message new_message(object data, uint8_t opcode):
     message.data = data
     message.number = opcode
     return message
+
+
+cdef Frame new_frame(uint8_t first, bytes payload):
+    cdef Frame frame = Frame.__new__(Frame)
+    frame.first = first
+    frame.payload = payload
+    return frame
 
 
 cdef inline Ping new_ping(bytes data):

@@ -1,0 +1,37 @@
+"""WebSocket clients and servers on asyncio's own loop, or on one in its place, such as uvloop.
+
+    async with serve(handler, "localhost", 8765) as server: ...
+    async with connect("ws://localhost:8765") as ws:
+        await ws.send("text or bytes")
+        async for message in ws: ...
+
+For the highest rates there are callbacks, without a task for each connection:
+
+    class Echo(WebSocketProtocol):
+        def on_message(self, data):
+            self.send(data)
+
+    async with serve(Echo, "localhost", 8765): ...
+"""
+
+from __future__ import annotations
+
+from .client import connect
+from .exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedError, ConnectionClosedOK, InvalidStatus
+from .protocol import WebSocketProtocol
+from .server import Server, serve
+from .websocket import WebSocket, broadcast
+
+__all__ = [
+    "ConcurrencyError",
+    "ConnectionClosed",
+    "ConnectionClosedError",
+    "ConnectionClosedOK",
+    "InvalidStatus",
+    "Server",
+    "WebSocket",
+    "WebSocketProtocol",
+    "broadcast",
+    "connect",
+    "serve",
+]

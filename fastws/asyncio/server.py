@@ -1,0 +1,255 @@
+"""A server: listens, makes the opening handshake, and runs a handler for each connection."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ..connection import Connection, State
+from ..deflate import Deflate
+from ..errors import HandshakeError
+from ..frames import CloseCode, Role
+from ..handshake import Headers, Response, ServerHandshake
+from .exceptions import ConnectionClosed
+from .protocol import Endpoint, WebSocketProtocol
+from .websocket import WebSocket
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Awaitable, Callable, Generator, Sequence
+    from types import TracebackType
+
+    from ..handshake import Request
+
+__all__ = ["Server", "ServerWebSocket", "serve"]
+
+_logger = logging.getLogger("fastws.server")
+
+
+def as_deflate(compression: str | Deflate | None) -> Deflate | None:
+    """What ``compression`` means: None, "deflate" for the defaults, or a ``Deflate``."""
+    if compression is None or isinstance(compression, Deflate):
+        return compression
+    if compression != "deflate":
+        raise ValueError(f"compression is 'deflate', a Deflate or None, not {compression!r}")
+    return Deflate()
+
+
+class ServerWebSocket(WebSocket):
+    """One WebSocket of a server, with the task that runs its handler."""
+
+    def __init__(self, connection: Connection, server: Server, **options: Any) -> None:
+        super().__init__(connection, **options)
+        self._server = server
+        self._task: asyncio.Task[None] | None = None
+
+    def respond(self, status: int, text: str) -> Response:
+        """A plain response for ``process_request`` to return."""
+        return Response(status, "", Headers(), text.encode())
+
+    def on_request(self, request: Request) -> None:
+        self._task = self._loop.create_task(self._server._run(self, request))  # noqa: SLF001 - it is one of its own
+
+
+class Server:
+    """A server that listens; ``serve`` makes it."""
+
+    def __init__(
+        self,
+        handler: Callable[[Any], Awaitable[None]],
+        process_request: Callable[[Any, Any], Any] | None,
+        select_subprotocol: Callable[[Any, Any], str | None] | None,
+    ) -> None:
+        self._handler = handler
+        self._process_request = process_request
+        self._select_subprotocol = select_subprotocol
+        self._connections: set[Any] = set()
+        self._server: asyncio.Server
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def connections(self) -> set[Any]:
+        """Those that are open."""
+        return {each for each in self._connections if each.state is State.OPEN}
+
+    @property
+    def sockets(self) -> tuple[Any, ...]:
+        """That it listens on."""
+        return tuple(self._server.sockets)
+
+    def is_serving(self) -> bool:
+        return self._server.is_serving()
+
+    async def serve_forever(self) -> None:
+        """Until it is cancelled, and closed then."""
+        await self._server.serve_forever()
+
+    def close(self, close_connections: bool = True, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
+        """Listen no more, refuse handshakes that are under way with 503, and close what is open."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close(close_connections, code, reason))
+
+    async def wait_closed(self) -> None:
+        """Until it is closed, and every handler has returned."""
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
+
+    async def _close(self, close_connections: bool, code: int, reason: str) -> None:
+        self._server.close()
+        # Let connections be made that the loop has accepted.
+        await asyncio.sleep(0)
+        everything = list(self._connections)
+        for each in everything:
+            if each.state is State.CONNECTING:
+                if each.connection.request is not None:
+                    each.reject(503, body=b"Server is shutting down.\n")
+                else:
+                    each.abort()
+            elif close_connections:
+                each.start_close(code, reason)
+        tasks = [each._task for each in everything if getattr(each, "_task", None) is not None]  # noqa: SLF001
+        waiting: list[Any] = [*tasks, *[each.wait_closed() for each in everything if hasattr(each, "wait_closed")]]
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def __aenter__(self) -> Server:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+        await self.wait_closed()
+
+    async def _run(self, websocket: ServerWebSocket, request: Request) -> None:
+        """One connection, from its request to its end."""
+        try:
+            opened = await self._shake_hands(websocket, request)
+        except Exception:
+            _logger.exception("opening handshake failed")
+            if websocket.connection.state is State.CONNECTING:
+                websocket.reject(500, body=b"Failed to open a WebSocket connection.\n")
+            return
+        if not opened:
+            return
+        try:
+            await self._handler(websocket)
+        except ConnectionClosed:
+            websocket.start_close()
+        except asyncio.CancelledError:
+            websocket.start_close(CloseCode.GOING_AWAY)
+            raise
+        except Exception:
+            _logger.exception("connection handler failed")
+            websocket.start_close(CloseCode.INTERNAL_ERROR)
+        else:
+            websocket.start_close()
+        websocket._resume_reading()  # noqa: SLF001 - the peer's close must be read
+
+    async def _shake_hands(self, websocket: ServerWebSocket, request: Request) -> bool:
+        response = None
+        if self._process_request is not None:
+            response = self._process_request(websocket, request)
+            if inspect.isawaitable(response):
+                response = await response
+        connection = websocket.connection
+        if connection.state is not State.CONNECTING:
+            return False
+        if response is not None:
+            websocket.reject(response.status, response.headers.raw_items(), response.body)
+            return False
+        websocket.accept(self._choose_subprotocol(websocket))
+        return websocket.state is State.OPEN
+
+    def _choose_subprotocol(self, websocket: ServerWebSocket) -> str | None:
+        if self._select_subprotocol is None:
+            return None
+        try:
+            offered = websocket.connection.offered_subprotocols
+        except HandshakeError:
+            # Which the answer will say.
+            return None
+        return self._select_subprotocol(websocket, offered)
+
+
+class serve:  # noqa: N801 - used like a function
+    """Listen for clients.
+
+    Args:
+        handler: a coroutine function that takes each ``WebSocket``, which is closed when it returns; or a subclass of
+            ``WebSocketProtocol``.
+        host, port: as ``create_server`` of asyncio takes them.
+        path: of a Unix socket, in their place.
+        origins, subprotocols: see ``ServerHandshake``.
+        select_subprotocol: takes the ``WebSocket`` and what the client offers, and returns one of these or None.
+        compression: "deflate", a ``Deflate``, or None.
+        process_request: takes the ``WebSocket`` and its request, and returns None, or a ``Response`` that refuses it; a
+            coroutine function will do, too.
+        max_size: bytes of a message; None for any number.
+        text_as: "str", or "bytes" for text that is checked only.
+        options: of ``WebSocket``, such as ``max_queue``, ``ping_interval`` and ``close_timeout``.
+        others: of ``create_server`` or ``create_unix_server``, such as ``ssl`` and ``sock``.
+    """
+
+    _OURS = ("open_timeout", "ping_interval", "ping_timeout", "close_timeout", "write_limit", "max_queue")
+
+    def __init__(
+        self,
+        handler: Callable[[Any], Awaitable[None]] | type[WebSocketProtocol],
+        host: Any = None,
+        port: int | None = None,
+        *,
+        path: str | None = None,
+        origins: Sequence[str | re.Pattern[str] | None] | None = None,
+        subprotocols: Sequence[str] = (),
+        select_subprotocol: Callable[[Any, Any], str | None] | None = None,
+        compression: str | Deflate | None = "deflate",
+        process_request: Callable[[Any, Any], Any] | None = None,
+        max_size: int | None = 2**20,
+        text_as: str = "str",
+        **options: Any,
+    ) -> None:
+        self._where = (path,) if path is not None else (host, port)
+        self._is_unix = path is not None
+        self._handshake: dict[str, Any] = {
+            "origins": origins,
+            "subprotocols": subprotocols,
+            "deflate": as_deflate(compression),
+        }
+        self._limits: dict[str, Any] = {"max_message_size": max_size, "text_as": text_as}
+        self._options = {name: options.pop(name) for name in self._OURS if name in options}
+        self._others = options
+        self._protocol: type[WebSocketProtocol] | None = None
+        if isinstance(handler, type) and issubclass(handler, WebSocketProtocol):
+            self._protocol = handler
+        self._server = Server(handler, process_request, select_subprotocol)  # type: ignore[arg-type]
+
+    def _make(self) -> Endpoint:
+        handshake = ServerHandshake(**self._handshake)
+        connection = Connection(Role.SERVER, handshake=handshake, **self._limits)
+        endpoint: Endpoint
+        if self._protocol is not None:
+            endpoint = self._protocol(connection, **self._options)
+        else:
+            endpoint = ServerWebSocket(connection, self._server, **self._options)
+        endpoint.group = self._server._connections  # noqa: SLF001
+        return endpoint
+
+    async def _start(self) -> Server:
+        loop = asyncio.get_running_loop()
+        create = loop.create_unix_server if self._is_unix else loop.create_server
+        self._server._server = await create(self._make, *self._where, **self._others)  # noqa: SLF001
+        return self._server
+
+    def __await__(self) -> Generator[Any, None, Server]:
+        return self._start().__await__()
+
+    async def __aenter__(self) -> Server:
+        return await self._start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._server.__aexit__(kind, error, traceback)
