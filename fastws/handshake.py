@@ -440,6 +440,8 @@ class ServerHandshake(_Handshake):
             among them allows clients that send none. None for any origin.
         subprotocols: those that the server speaks, best first.
         deflate: what it wants of permessage-deflate, or None for no compression.
+        any_subprotocol: accept with a subprotocol that the client does not offer, too; it is for the client to fail
+            then (RFC 6455 §4.1).
         max_headers, max_header_size: lines and bytes of a request, at most.
     """
 
@@ -451,10 +453,12 @@ class ServerHandshake(_Handshake):
         origins: Sequence[str | re.Pattern[str] | None] | None = None,
         subprotocols: Sequence[str] = (),
         deflate: Deflate | None = None,
+        any_subprotocol: bool = False,
         max_headers: int = DEFAULT_MAX_HEADERS,
         max_header_size: int = DEFAULT_MAX_HEADER_SIZE,
     ) -> None:
         super().__init__(deflate, max_headers, max_header_size)
+        self._any_subprotocol = any_subprotocol
         self._origins = origins
         self._subprotocols = subprotocols
 
@@ -572,7 +576,7 @@ class ServerHandshake(_Handshake):
             return self.refusal(error)
         if subprotocol is None:
             subprotocol = next((each for each in self._subprotocols if each in offered), None)
-        elif subprotocol not in offered:
+        elif subprotocol not in offered and not self._any_subprotocol:
             raise ValueError(f"subprotocol {subprotocol!r} is not offered")
         answer = [*_UPGRADE, ("Sec-WebSocket-Accept", accept_key(_one(request.headers, "Sec-WebSocket-Key")))]
         if subprotocol is not None:

@@ -1,4 +1,4 @@
-"""The command line: ``python -m fastws status | run | bench``, each command in a file of its own.
+"""The command line: ``python -m fastws status | run | bench | serve | connect``, each command in a file of its own.
 
 A command is imported when it is asked for, so that ``run`` loads nothing that the program did not ask for.
 """
@@ -23,6 +23,8 @@ usage: {PROGRAM} COMMAND …
   status   what runs here: backend, CPU kernel, and which host libraries can be accelerated
   run      run a program with accelerated host libraries, as python would run it
   bench    measure on this machine
+  serve    an echo server, or one that pushes, with a page to open in a browser
+  connect  lines out, messages in
 
 {PROGRAM} COMMAND --help tells more.
 """
@@ -58,7 +60,25 @@ def _until_nobody_reads(command: Callable[[Sequence[str]], int], arguments: Sequ
     return status
 
 
-_COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {"status": _status, "run": _run, "bench": _bench}
+def _serve(arguments: Sequence[str]) -> int:
+    from .serve import main as serve
+
+    return serve(arguments)
+
+
+def _connect(arguments: Sequence[str]) -> int:
+    from .connect import main as connect
+
+    return _until_nobody_reads(connect, arguments)
+
+
+_COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {
+    "status": _status,
+    "run": _run,
+    "bench": _bench,
+    "serve": _serve,
+    "connect": _connect,
+}
 
 
 def main(arguments: Sequence[str]) -> int:

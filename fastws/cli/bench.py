@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,9 +27,11 @@ from ..measure import (
     pure_cases,
     serving,
 )
+from ..measure.endpoints import LOOPS, Endpoints, echo_cases
 from . import PROGRAM
 from .chart import draw, why_not
-from .figures import tables
+from .figures import machine, tables
+from .memory import measure_memory
 from .options import name_list
 from .progress import progress
 from .table import markdown, show
@@ -39,25 +43,18 @@ __all__ = ["main"]
 
 _DESCRIPTION = """\
 Measure on this machine. kernels: bytes a second of each CPU kernel. codec: each function against the library that does
-the same work best. hosts: host libraries, plain and accelerated. Without one of them: hosts, and the codec in short,
-in about a minute. A ratio such as 5.00x says that fastws took a fifth of that time; times are those of the best batch,
-± half the spread of the middle half.
+the same work best. hosts: host libraries, plain and accelerated. endpoints: servers under load, one process each.
+memory: what an idle connection costs a server. Without one of them: hosts, and the codec in short, in about a minute.
+A ratio such as 5.00x says that fastws took a fifth of that time; times are those of the best batch, ± half the spread
+of the middle half.
 """
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    for path in (options.json, options.plot):
-        if path is not None and not path.parent.is_dir():
-            parser.error(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
-    if options.hosts and options.suite not in (None, "hosts"):
-        parser.error(f"--hosts does not go with {options.suite}")
-    if options.hosts and (refused := _refused(options.hosts)) is not None:
-        parser.error(refused)
-    if options.plot is not None and (reason := why_not(options.plot)) is not None:
-        parser.error(reason)
+    options = _parse(arguments)
+    if options.suite == "memory":
+        return measure_memory(options)
     plan = QUICK if options.quick else Plan()
     # What is plain must be plain, also where `run` started this.
     hosts.restore()
@@ -69,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
         _print(taken, options)
     for note in told:
         print(f"Note: {note}")
-    print(_machine(describe()))
+    print(machine(describe()))
     if options.json is not None:
         options.json.write_text(json.dumps(_document(measurements, plan, told), indent=2) + "\n")
     if options.plot is not None:
@@ -77,9 +74,29 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options; what does not fit ends the command."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    for path in (options.json, options.plot):
+        if path is not None and not path.parent.is_dir():
+            parser.error(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
+    if options.hosts and options.suite not in (None, "hosts"):
+        parser.error(f"--hosts does not go with {options.suite}")
+    if options.hosts and (refused := _refused(options.hosts)) is not None:
+        parser.error(refused)
+    if options.plot is not None and options.suite == "memory":
+        parser.error("--plot does not go with memory")
+    if options.plot is not None and (reason := why_not(options.plot)) is not None:
+        parser.error(reason)
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} bench", description=_DESCRIPTION, allow_abbrev=False)
-    parser.add_argument("suite", nargs="?", choices=("kernels", "codec", "hosts"), help="what to measure")
+    parser.add_argument(
+        "suite", nargs="?", choices=("kernels", "codec", "hosts", "endpoints", "memory"), help="what to measure"
+    )
     parser.add_argument(
         "--hosts",
         metavar="A,B",
@@ -125,10 +142,21 @@ def _hosts_in_short(plan: Plan, told: list[str], names: Sequence[str]) -> list[M
     ]
 
 
+def _endpoints(plan: Plan, *_: Any) -> list[Measurement]:
+    # A batch waits for another process, so the wall clock counts.
+    plan = dataclasses.replace(plan, clock=time.perf_counter)
+    measurements = []
+    with Endpoints() as endpoints:
+        for loop in LOOPS:
+            measurements += _measure(echo_cases(endpoints, loop), plan)
+    return measurements
+
+
 _SUITES: Final[dict[str | None, tuple[Callable[[Plan, list[str], Sequence[str]], list[Measurement]], ...]]] = {
     "kernels": (_kernels,),
     "codec": (_codec,),
     "hosts": (_hosts,),
+    "endpoints": (_endpoints,),
     None: (_hosts_in_short, _codec_in_short),
 }
 
@@ -183,14 +211,6 @@ def _print(measurements: Sequence[Measurement], options: argparse.Namespace) -> 
         else:
             show(table)
             print()
-
-
-def _machine(described: dict[str, Any]) -> str:
-    libraries = ", ".join(f"{name} {version}" for name, version in described["libraries"].items())
-    return (
-        f"Measured with fastws {described['fastws']} ({described['backend']}, kernel {described['kernel']}), "
-        f"{described['python']}, {described['system']}, {described['cpu']}; {libraries}."
-    )
 
 
 def _document(measurements: Sequence[Measurement], plan: Plan, told: Sequence[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .table import Table
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ..measure import Measurement
 
-__all__ = ["duration", "grouped", "ratio", "speed", "tables"]
+__all__ = ["duration", "grouped", "machine", "ratio", "speed", "tables"]
 
 _EMPTY = "-"
 
@@ -114,3 +114,12 @@ def ratio(value: float) -> str:
 
 def _figure(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def machine(described: dict[str, Any]) -> str:
+    """Where it was measured, in a line."""
+    libraries = ", ".join(f"{name} {version}" for name, version in described["libraries"].items())
+    return (
+        f"Measured with fastws {described['fastws']} ({described['backend']}, kernel {described['kernel']}), "
+        f"{described['python']}, {described['system']}, {described['cpu']}; {libraries}."
+    )

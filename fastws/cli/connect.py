@@ -1,0 +1,130 @@
+"""``python -m fastws connect``: lines out, messages in."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+import threading
+from typing import TYPE_CHECKING, Final
+
+from ..asyncio import ConnectionClosed, connect
+from ..deflate import Deflate
+from ..errors import HandshakeError
+from . import PROGRAM
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..asyncio import WebSocket
+
+__all__ = ["main"]
+
+_DESCRIPTION = """\
+Connect to a WebSocket server: every line of standard input is sent as a text message, every message that comes is
+printed. /ping measures a round trip, /hex 00ff… sends bytes, /close [CODE [REASON]] closes; // sends a line that starts
+with /. At the end of the input the connection is closed.
+"""
+
+# Bytes of a binary message that are shown.
+_SHOWN: Final = 32
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; the exit status: 0 where the connection was closed in order."""
+    options = _parser().parse_args(arguments)
+    try:
+        return asyncio.run(_talk(options))
+    except (OSError, ValueError, HandshakeError) as error:
+        print(f"{PROGRAM} connect: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} connect", description=_DESCRIPTION, allow_abbrev=False)
+    parser.add_argument("uri", help="ws://… or wss://…")
+    parser.add_argument("--subprotocol", action="append", default=[], metavar="NAME", help="offer one; may be repeated")
+    parser.add_argument("--origin", help="the Origin header")
+    parser.add_argument("--no-compression", action="store_true", help="do not offer permessage-deflate")
+    return parser
+
+
+async def _talk(options: argparse.Namespace) -> int:
+    connection = await connect(
+        options.uri,
+        subprotocols=options.subprotocol,
+        origin=options.origin,
+        compression=None if options.no_compression else Deflate(),
+        max_size=None,
+    )
+    async with connection:
+        _tell(f"connected to {options.uri}")
+        sending = asyncio.create_task(_send_lines(connection))
+        async for message in connection:
+            print(f"< {message}" if isinstance(message, str) else f"< {_hex(message)}", flush=True)
+        sending.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sending
+    reason = f" {connection.close_reason}" if connection.close_reason else ""
+    _tell(f"closed: {connection.close_code}{reason}")
+    return 0 if connection.close_code in (1000, 1001, 1005) else 1
+
+
+async def _send_lines(connection: WebSocket) -> None:
+    lines = _lines()
+    with contextlib.suppress(ConnectionClosed):
+        while (line := await lines.get()) is not None:
+            await _act(connection, line)
+        await connection.close()
+
+
+def _lines() -> asyncio.Queue[str | None]:
+    """The lines of standard input, then None. A thread reads them: not every input can be waited for in a loop."""
+    queue: asyncio.Queue[str | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        # The loop may be closed before the input ends.
+        with contextlib.suppress(RuntimeError):
+            for line in sys.stdin:
+                loop.call_soon_threadsafe(queue.put_nowait, line.removesuffix("\n"))
+            loop.call_soon_threadsafe(queue.put_nowait, None)
+
+    threading.Thread(target=read, daemon=True).start()
+    return queue
+
+
+async def _act(connection: WebSocket, line: str) -> None:
+    """Send a line, or do what it asks for; what it asks wrong is told."""
+    try:
+        await _do(connection, line)
+    except ValueError as error:
+        _tell(f"{line}: {error}")
+
+
+async def _do(connection: WebSocket, line: str) -> None:
+    command, _, rest = line.partition(" ")
+    if command == "/ping":
+        latency = await (await connection.ping())
+        _tell(f"pong after {latency * 1000:.2f} ms")
+    elif command == "/hex":
+        await connection.send(bytes.fromhex(rest))
+    elif command == "/close":
+        code, _, reason = rest.partition(" ")
+        await connection.close(int(code or 1000), reason)
+    elif command.startswith("/") and not command.startswith("//"):
+        _tell(f"{command}: the commands are /ping, /hex and /close")
+    else:
+        await connection.send(line.removeprefix("/") if command.startswith("//") else line)
+
+
+def _hex(data: bytes) -> str:
+    shown = data[:_SHOWN].hex(" ")
+    return f"{len(data)} bytes: {shown}{' …' if len(data) > _SHOWN else ''}"
+
+
+def _tell(text: str) -> None:
+    print(f"* {text}", file=sys.stderr, flush=True)

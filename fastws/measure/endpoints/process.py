@@ -1,0 +1,87 @@
+"""A server in a process of its own, and plain connections to it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import fastws
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["ServerProcess"]
+
+_HANDSHAKE: Final = (
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+)
+_DEFLATE: Final = b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+
+# Seconds for a server to start and for a message to come back, on a machine that does other work.
+_PATIENCE: Final = 60
+
+
+class ServerProcess:
+    """A server of ``servers.py``, for the time of a ``with`` block or until ``stop``.
+
+    Args:
+        name, loop, compression: as for ``serve``.
+
+    Attributes:
+        pid: of the process.
+        port: where it listens.
+    """
+
+    def __init__(self, name: str, loop: str, *, compression: bool = False) -> None:
+        home = str(Path(fastws.__file__).parent.parent)
+        program = (
+            f"import sys; sys.path.append({home!r}); from fastws.measure.endpoints.servers import serve;"
+            f"serve({name!r}, {loop!r}, compression={compression})"
+        )
+        self._compression = compression
+        self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        if not line:
+            self.stop()
+            raise RuntimeError(f"the server {name!r} did not start")
+        self.port = int(line)
+        self.pid = self._process.pid
+
+    def __enter__(self) -> ServerProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def connect(self) -> socket.socket:
+        """An open WebSocket connection."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(_HANDSHAKE + (_DEFLATE if self._compression else b"") + b"\r\n")
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            # Byte by byte: what is behind the answer belongs to whoever reads next.
+            piece = connection.recv(1)
+            if not piece:
+                raise ConnectionError("the server left in the handshake")
+            answer += piece
+        if not answer.startswith(b"HTTP/1.1 101 "):
+            raise ConnectionError(f"the server answered {answer[:40]!r}")
+        return connection
