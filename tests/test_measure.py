@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import math
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -270,10 +269,7 @@ def test_sizes_for_people(n: int, name: str) -> None:
 
 # Cases ----------------------------------------------------------------------------------------------------------------
 
-with warnings.catch_warnings():
-    # Old hosts warn of themselves when they are imported.
-    warnings.simplefilter("ignore")
-    _HOSTS = hosts.accelerate_installed()
+_HOSTS = hosts.accelerate_installed()
 hosts.restore()
 
 _CASES = [*codec_cases(), *pure_cases(), *kernel_cases(), *[case for host in _HOSTS for case in host_cases(host)]]

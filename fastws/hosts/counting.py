@@ -34,8 +34,10 @@ def count_if_asked(seams: list[Seam]) -> list[Seam]:
 
 
 def _counted(path: str, replacement: Any) -> Any:
-    if isinstance(replacement, staticmethod):
-        return staticmethod(_counted(path, replacement.__func__))
+    if isinstance(replacement, (staticmethod, classmethod)):
+        return type(replacement)(_counted(path, replacement.__func__))
+    if isinstance(replacement, type) or not callable(replacement):
+        return replacement  # its methods are what is called
 
     @functools.wraps(replacement)
     def counted(*args: Any, **kwargs: Any) -> Any:

@@ -82,7 +82,11 @@ class Seam:
         module = self.owner if isinstance(self.owner, ModuleType) else sys.modules.get(self.owner.__module__)
         if module is None or sys.modules.get(module.__name__) is not module:
             return False
-        return module is self.owner or vars(module).get(self.owner.__name__) is self.owner
+        found: Any = module
+        if module is not self.owner:
+            for name in self.owner.__qualname__.split("."):
+                found = getattr(found, "__dict__", {}).get(name)
+        return found is self.owner
 
     def current(self) -> Any:
         """What stands there now, without binding: the object that ``put`` can put back."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -39,6 +40,18 @@ class _Adapter(NamedTuple):
 _ADAPTERS: Final = MappingProxyType(
     {
         "websocket-client": _Adapter("websocket_client", "websocket"),
+        "aiohttp": _Adapter("aiohttp", "aiohttp"),
+        "wsproto": _Adapter("wsproto", "wsproto"),
+        "websockets": _Adapter("websockets", "websockets.protocol"),
+        "uvicorn": _Adapter("uvicorn", "uvicorn.protocols.websockets.websockets_sansio_impl"),
+        "tornado": _Adapter("tornado", "tornado.websocket"),
+        "paho-mqtt": _Adapter("paho_mqtt", "paho.mqtt.client"),
+        "ws4py": _Adapter("ws4py", "ws4py.websocket"),
+        "gevent-websocket": _Adapter("gevent_websocket", "geventwebsocket.websocket"),
+        "eventlet": _Adapter("eventlet", "eventlet.websocket"),
+        "lomond": _Adapter("lomond", "lomond.websocket"),
+        "slack-sdk": _Adapter("slack_sdk", "slack_sdk.socket_mode.builtin.connection"),
+        "autobahn": _Adapter("autobahn", "autobahn.websocket.protocol"),
     }
 )
 
@@ -107,7 +120,10 @@ def accelerate_installed() -> tuple[str, ...]:
     Returns: the names of the hosts that are accelerated now.
     """
     names = [name for name in _ADAPTERS if _installed(_host(name)) is not None]
-    _prepare(names, must=False, imported=False)
+    with warnings.catch_warnings():
+        # Old hosts warn of themselves when they are imported; nobody here has chosen them.
+        warnings.simplefilter("ignore")
+        _prepare(names, must=False, imported=False)
     return accelerate()
 
 

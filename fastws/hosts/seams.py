@@ -28,7 +28,7 @@ def make_seams(
         package: the host; paths start below it.
         known: what the replacements do the work of, or rely on, with its digests, as for ``check_shape``.
         replaced: path of a function or method, and what makes its replacement from it and a twin of the codec. The
-            replacement is given the place of the host's function, see ``rebase``; a static method stays one.
+            replacement is given the place of the host's function, see ``rebase``; a static or class method stays one.
         backend: the twin of the codec.
         imported_by_name: paths of functions that other modules of the host have imported by name: there, too, they are
             replaced.
@@ -46,6 +46,6 @@ def make_seams(
 
 
 def _replacement(plain: Any, make: Callable[[Any, ModuleType], Any], backend: ModuleType) -> Any:
-    if isinstance(plain, staticmethod):
-        return staticmethod(rebase(make(plain.__func__, backend), plain.__func__))
+    if isinstance(plain, (staticmethod, classmethod)):
+        return type(plain)(rebase(make(plain.__func__, backend), plain.__func__))
     return rebase(make(plain, backend), plain)

@@ -46,7 +46,10 @@ def notes() -> list[str]:
     if sys.gettrace() is not None or sys.getprofile() is not None:
         told.append("A debugger or profiler is active and slows every call.")
     if _version("wsaccel") is not None:
-        told.append("wsaccel is installed, and websocket-client uses it: its plain column is not pure Python.")
+        told.append(
+            "wsaccel is installed, and websocket-client, gevent-websocket and lomond use it: "
+            "their plain columns are not pure Python."
+        )
     return told
 
 

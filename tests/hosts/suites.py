@@ -58,6 +58,13 @@ def run_pytest(
         ``backend``.
     """
     command = ["-m", "pytest", "-q", "-p", "suite_plugin", "-p", "no:cacheprovider", *arguments]
+    return run_program(runs, folder, command, timeout=timeout)
+
+
+def run_program(
+    runs: Mapping[str, Run], folder: Path, command: Sequence[str], *, timeout: float = 250
+) -> dict[str, dict[str, Any]]:
+    """The same with what ``command`` makes Python run, which does what ``suite_plugin`` does."""
     processes = {}
     for name, run in runs.items():
         (folder / name).mkdir(parents=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import sys
 import threading
 from contextlib import contextmanager
 from types import ModuleType
@@ -271,6 +272,17 @@ def test_what_somebody_else_put_there_stays() -> None:
     assert vars(_core.WebSocket)["recv"] is ours
     Seam("", _core.WebSocket, "recv").put(before[PLACES.index((_core.WebSocket, "recv"))])
     assert standing() == before
+
+
+def test_a_seam_in_a_class_within_a_class() -> None:
+    module = ModuleType("seams_here")
+    exec("class Outer:\n    class Inner:\n        def work(self): pass\n", vars(module))  # noqa: S102
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(sys.modules, "seams_here", module)
+        seam = Seam.find(module, "Outer.Inner.work")
+        assert seam.in_use()
+        module.Outer.Inner = object()
+        assert not seam.in_use()
 
 
 def test_a_host_that_was_imported_anew() -> None:

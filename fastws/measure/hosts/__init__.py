@@ -21,7 +21,18 @@ __all__ = ["host_cases", "traders"]
 # host name → the module in this package that measures it
 _MODULES: Final = MappingProxyType(
     {
+        "aiohttp": "aiohttp",
+        "autobahn": "autobahn",
         "websocket-client": "websocket_client",
+        "websockets": "websockets",
+        "wsproto": "wsproto",
+        "tornado": "tornado",
+        "ws4py": "ws4py",
+        "gevent-websocket": "gevent_websocket",
+        "paho-mqtt": "paho_mqtt",
+        "eventlet": "eventlet",
+        "lomond": "lomond",
+        "slack-sdk": "slack_sdk",
     }
 )
 

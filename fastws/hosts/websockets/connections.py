@@ -1,0 +1,203 @@
+"""Connections: what they do around the codec for every message sent and received, shortened."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from .frames import make_encoder, system_keys
+from .stand_in import HeldLock, StandIn, raising
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import FunctionType, ModuleType
+
+__all__ = ["make_asyncio_send", "make_process_event", "make_sync_send"]
+
+
+# Receiving ------------------------------------------------------------------------------------------------------------
+
+
+def make_process_event(plain: FunctionType, _: ModuleType) -> Any:
+    frame_class, last_data_opcode = plain.__globals__["Frame"], 2
+
+    def process_event(self: Any, event: Any) -> None:
+        if type(event) is frame_class and event.opcode <= last_data_opcode:
+            self.recv_messages.put(event)
+        else:
+            plain(self, event)
+
+    return process_event
+
+
+# Sending --------------------------------------------------------------------------------------------------------------
+
+
+def _make_write(module: ModuleType, backend: ModuleType) -> Callable[[Any, Any, Any], bool]:
+    package = module.__name__.partition(".")[0]
+    host: Any = sys.modules[f"{package}.protocol"]
+    frames = sys.modules[f"{package}.frames"]
+    client, send_frame = host.CLIENT, host.Protocol.send_frame
+    encode_frame, new_key, random, drawn = make_encoder(frames, backend), backend.new_key, secrets, system_keys()
+    bytes_like = (bytes, bytearray, memoryview)
+    encode_text = str.encode if backend.kernel_name() == "none" else backend.encode_text
+
+    def write(protocol: Any, message: Any, text: Any) -> bool:
+        """Leave a message with the protocol; returns False, and nothing is done, where that is for the host to do."""
+        kind = type(message)
+        if kind is str:
+            as_text = text is not False
+        elif kind in bytes_like:
+            as_text = text is True
+        else:
+            return False
+        send = protocol.send_text if as_text else protocol.send_binary
+        if kind is str:
+            is_client = protocol.side is client
+            try:
+                if not (
+                    protocol.extensions
+                    or protocol.debug
+                    or protocol.expect_continuation_frame
+                    or getattr(send, "__func__", None)
+                    is not (host.Protocol.send_text if as_text else host.Protocol.send_binary)
+                    or getattr(protocol.send_frame, "__func__", None) is not send_frame
+                    or (is_client and random.token_bytes is not drawn)
+                ):
+                    key = new_key() if is_client else None
+                    protocol.writes.append(encode_frame(1 if as_text else 2, message, key=key))
+                    return True
+                message = encode_text(message)
+            except UnicodeEncodeError:
+                return False
+        send(message)
+        return True
+
+    return write
+
+
+# How the host tells that a fragmented message is being sent, by its versions.
+_SENDING: Final = ("send_in_progress", "fragmented_send_waiter")
+
+
+def _makes_text_optional_by_name(plain: FunctionType) -> bool:
+    return plain.__code__.co_kwonlyargcount > 0
+
+
+def make_asyncio_send(plain: FunctionType, backend: ModuleType) -> Any:
+    begin = _make_asyncio_begin(plain, backend)
+
+    async def send(self: Any, message: Any, *, text: Any = None) -> None:
+        rest = begin(self, message, text)
+        if rest is not None:
+            await rest
+
+    async def send_by_position(self: Any, message: Any, text: Any = None) -> None:
+        rest = begin(self, message, text)
+        if rest is not None:
+            await rest
+
+    return send if _makes_text_optional_by_name(plain) else send_by_position
+
+
+def _make_asyncio_begin(plain: Any, backend: ModuleType) -> Callable[[Any, Any, Any], Awaitable[None] | None]:
+    module: Any = sys.modules[plain.__module__]
+    write, is_open = _make_write(module, backend), module.OPEN
+    is_sending = attrgetter(next(name for name in _SENDING if name in plain.__code__.co_names))
+    send_context, drain = module.Connection.send_context, module.Connection.drain
+
+    def begin(self: Any, message: Any, text: Any) -> Awaitable[None] | None:
+        """Send a message; returns what is still to be waited for, if anything."""
+        kind, protocol = type(self), self.protocol
+        if (
+            kind.send_context is not send_context
+            or kind.drain is not drain
+            or is_sending(self) is not None
+            or protocol.state is not is_open
+        ):
+            return plain(self, message, text=text)  # type: ignore[no-any-return]
+        try:
+            written = write(protocol, message, text)
+        except Exception as error:
+            return _fail(send_context(self), error)
+        if not written:
+            return plain(self, message, text=text)  # type: ignore[no-any-return]
+        try:
+            self.send_data()
+        except Exception as error:
+            return _pass(send_context(StandIn(self, send_data=raising(error))))
+        if self.paused or self.transport.is_closing():
+            return _pass(send_context(StandIn(self, send_data=lambda: None)))
+        return None
+
+    return begin
+
+
+async def _pass(context: Any) -> None:
+    """What the host does after a message: it waits for room, or ends the connection."""
+    async with context:
+        pass
+
+
+async def _fail(context: Any, error: Exception) -> None:
+    """What the host does where it could not make a frame."""
+    fail = raising(error)
+    del error
+    async with context:
+        fail()
+
+
+def make_sync_send(plain: FunctionType, backend: ModuleType) -> Any:
+    finish = _make_sync_finish(plain, backend)
+    # Where there is this warning, it counts the calls up to the caller.
+    warns = "maybe_raise_legacy_warning" in plain.__code__.co_names
+
+    def send(self: Any, message: Any, *, text: Any = None) -> None:
+        if warns:
+            self.maybe_raise_legacy_warning()
+        finish(self, message, text)
+
+    def send_by_position(self: Any, message: Any, text: Any = None) -> None:
+        finish(self, message, text)
+
+    return send if _makes_text_optional_by_name(plain) else send_by_position
+
+
+def _make_sync_finish(plain: Any, backend: ModuleType) -> Callable[[Any, Any, Any], None]:
+    module: Any = sys.modules[plain.__module__]
+    write, is_open = _make_write(module, backend), module.OPEN
+    send_context = module.Connection.send_context
+
+    def finish(self: Any, message: Any, text: Any) -> None:
+        if type(self).send_context is not send_context:
+            plain(self, message, text=text)
+            return
+        protocol, mutex, failure, written = self.protocol, self.protocol_mutex, None, False
+        mutex.acquire()
+        try:
+            if protocol.state is is_open and not self.send_in_progress:
+                try:
+                    written = write(protocol, message, text)
+                    if written:
+                        self.send_data()
+                except Exception as error:
+                    failure = error
+        finally:
+            if failure is None:
+                mutex.release()
+        if failure is not None:
+            # The host goes on from here with the lock, which it gives back.
+            fail = raising(failure)
+            del failure
+            stand_in = StandIn(self, protocol_mutex=HeldLock(mutex))
+            if written:
+                with send_context(StandIn(stand_in, send_data=fail)):
+                    return
+            with send_context(stand_in):
+                fail()
+        elif not written:
+            plain(self, message, text=text)
+
+    return finish

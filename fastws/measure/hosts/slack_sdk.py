@@ -1,0 +1,51 @@
+"""slack-sdk's builtin client of Socket Mode, measured."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from ..payloads import MIB, size_name
+from .library import received, sent
+
+if TYPE_CHECKING:
+    from ..case import Case
+
+__all__ = ["library_cases"]
+
+# What the client reads at once, unless it is told otherwise.
+_READ: Final = 1024
+
+
+class _Memory:
+    """A socket that gives what it was given."""
+
+    def __init__(self, stream: bytes) -> None:
+        self.recv = io.BytesIO(stream).read
+
+
+def library_cases() -> list[Case]:
+    internals = importlib.import_module("slack_sdk.socket_mode.builtin.internals")
+    logger = logging.getLogger("slack_sdk")
+
+    def receive(stream: bytes, count: int) -> list[Any]:
+        sock, lock = _Memory(stream), threading.Lock()
+        messages: list[str | bytes] = []
+        while len(messages) < count:
+            for header, data in internals._receive_messages(sock, lock, logger, _READ):
+                messages.append(data.decode("utf-8") if header.opcode == 1 else data)
+        return messages
+
+    def send(message: str | bytes, count: int) -> list[int]:
+        opcode = 1 if isinstance(message, str) else 2
+        return [len(internals._build_data_frame_for_sending(message, opcode)) for _ in range(count)]
+
+    # It cannot send more than 65,535 bytes.
+    too_long = size_name(MIB)
+    return [
+        *received("slack-sdk", receive),
+        *[case for case in sent("slack-sdk", send) if not case.name.endswith(too_long)],
+    ]

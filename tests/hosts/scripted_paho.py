@@ -1,0 +1,128 @@
+"""paho's WebSocket fed from a script: what it returned or raised, read and sent, and the state it was left in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from copy import copy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from paho.mqtt.client import _WebsocketWrapper
+
+from scripted import Event, called, told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_STATE = ("connected", "_sendbuffer", "_readbuffer", "_requested_size", "_payload_head", "_readbuffer_head")
+
+
+class Handshake:
+    """A socket that answers the opening handshake, and has nothing else to say."""
+
+    def __init__(self) -> None:
+        self.answer = b""
+
+    def send(self, request: bytes) -> int:
+        found = re.search(rb"Sec-WebSocket-Key: (\S+)", request)
+        assert found
+        digest = hashlib.sha1(found[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False).digest()
+        accept = base64.b64encode(digest)
+        lines = b"HTTP/1.1 101 Switching Protocols", b"Connection: Upgrade", b"Sec-WebSocket-Accept: " + accept
+        self.answer = b"\r\n".join([*lines, b"", b""])
+        return len(request)
+
+    def recv(self, size: int) -> bytes:
+        piece, self.answer = self.answer[:size], self.answer[size:]
+        return piece
+
+
+class ScriptedSocket:
+    """A socket whose reads give what a script says, and which takes as much at a time as another one says.
+
+    A read gives no more than was asked for, and after the script the peer is gone. After its own script the socket
+    takes all that it is given. ``sent`` keeps the objects that were sent, not copies.
+    """
+
+    def __init__(self, script: Iterable[Event] = (), takes: Iterable[int | BaseException] = ()) -> None:
+        self.script = list(script)
+        self.takes = list(takes)
+        self.read = 0
+        self.ends = 0
+        self.sent: list[Any] = []
+
+    def recv(self, size: int) -> bytes:
+        if not self.script:
+            self.ends += 1
+            return b""
+        event = self.script.pop(0)
+        if isinstance(event, BaseException):
+            # A new one each time: what handles it may leave something on it.
+            raise type(event)(*event.args)
+        if len(event) > size:
+            self.script.insert(0, event[size:])
+        self.read += len(event[:size])
+        return event[:size]
+
+    def send(self, data: Any) -> int:
+        self.sent.append(data)
+        if not self.takes:
+            return len(data)
+        takes = self.takes.pop(0)
+        if isinstance(takes, BaseException):
+            raise type(takes)(*takes.args)
+        return min(takes, len(data))
+
+    def close(self) -> None:
+        pass
+
+
+def opened(socket: Any, kind: type[_WebsocketWrapper] = _WebsocketWrapper) -> Any:
+    """A WebSocket of paho over ``socket``, after its handshake."""
+    wrapper: Any = kind(Handshake(), "localhost", 80, False, "/mqtt", None)  # type: ignore[arg-type]
+    wrapper._socket = socket  # noqa: SLF001
+    return wrapper
+
+
+def state(wrapper: Any) -> dict[str, Any]:
+    """Every attribute of a WebSocket that sending and receiving change."""
+    return {name: told(copy(getattr(wrapper, name))) for name in _STATE}
+
+
+@dataclass
+class Trace:
+    """What happened, call by call, as plain values."""
+
+    calls: list[Any] = field(default_factory=list)
+    sent: list[Any] = field(default_factory=list)
+
+
+def receive(script: Iterable[Event], lengths: Sequence[int], calls: int = 60) -> Trace:
+    """Read as much at a time as ``lengths`` says, in turn; failed calls are made again, until the peer is gone."""
+    socket = ScriptedSocket(script)
+    wrapper = opened(socket)
+    trace = Trace()
+    for turn in range(calls):
+        result = called(wrapper.recv, lengths[turn % len(lengths)])
+        trace.calls.append((result, socket.read, socket.ends, len(socket.script), state(wrapper)))
+        if not wrapper.connected:
+            break
+    trace.sent = [told(data) for data in socket.sent]
+    return trace
+
+
+def send(payloads: Iterable[Any], takes: Iterable[int | BaseException], socket: Any = None) -> Trace:
+    """Send each payload as paho does: again and again, until all of it has left."""
+    socket = ScriptedSocket((), takes) if socket is None else socket
+    wrapper = opened(socket)
+    trace = Trace()
+    for payload in payloads:
+        for _ in range(40):
+            result = called(wrapper.send, payload)
+            trace.calls.append((result, told(copy(payload)), state(wrapper)))
+            if result[0] == "returned" and (result[1][1] or not payload):
+                break
+    trace.sent = [told(data) for data in socket.sent]
+    return trace
