@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..connection import Connection
 from ..errors import HandshakeError
-from ..frames import Role
+from ..frames import DEFAULT_MAX_FRAGMENTS, Role
 from ..handshake import URI, ClientHandshake
 from .exceptions import InvalidStatus
 from .server import as_deflate
@@ -39,6 +39,7 @@ class connect:  # noqa: N801 - used like a function
         protocol: a subclass of ``WebSocketProtocol``, for callbacks.
         path: of a Unix socket, in place of the host and port of the URI.
         max_size: bytes of a message; None for any number.
+        max_fragments: frames of a message; None for any number.
         text_as: "str", or "bytes" for text that is checked only.
         open_timeout: seconds that connecting may take, all redirects included; None for any time.
         options: of ``WebSocket``, such as ``max_queue``, ``ping_interval`` and ``close_timeout``.
@@ -62,6 +63,7 @@ class connect:  # noqa: N801 - used like a function
         protocol: type[Endpoint] = WebSocket,
         path: str | None = None,
         max_size: int | None = 2**20,
+        max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
         text_as: str = "str",
         open_timeout: float | None = 10,
         delays: Callable[[], Iterable[float]] | None = None,
@@ -76,7 +78,11 @@ class connect:  # noqa: N801 - used like a function
         }
         self._protocol = protocol
         self._path = path
-        self._limits: dict[str, Any] = {"max_message_size": max_size, "text_as": text_as}
+        self._limits: dict[str, Any] = {
+            "max_message_size": max_size,
+            "max_fragments": max_fragments,
+            "text_as": text_as,
+        }
         self._open_timeout = open_timeout
         self._delays = delays or _delays
         self._options = {name: options.pop(name) for name in self._OURS if name in options}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..connection import Connection, State
 from ..deflate import Deflate
 from ..errors import HandshakeError
-from ..frames import CloseCode, Role
+from ..frames import DEFAULT_MAX_FRAGMENTS, CloseCode, Role
 from ..handshake import Headers, Response, ServerHandshake
 from .exceptions import ConnectionClosed
 from .protocol import Endpoint, WebSocketProtocol
@@ -188,6 +188,7 @@ class serve:  # noqa: N801 - used like a function
         process_request: takes the ``WebSocket`` and its request, and returns None, or a ``Response`` that refuses it; a
             coroutine function will do, too.
         max_size: bytes of a message; None for any number.
+        max_fragments: frames of a message; None for any number.
         text_as: "str", or "bytes" for text that is checked only.
         options: of ``WebSocket``, such as ``max_queue``, ``ping_interval`` and ``close_timeout``.
         others: of ``create_server`` or ``create_unix_server``, such as ``ssl`` and ``sock``.
@@ -208,6 +209,7 @@ class serve:  # noqa: N801 - used like a function
         compression: str | Deflate | None = "deflate",
         process_request: Callable[[Any, Any], Any] | None = None,
         max_size: int | None = 2**20,
+        max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
         text_as: str = "str",
         **options: Any,
     ) -> None:
@@ -218,7 +220,11 @@ class serve:  # noqa: N801 - used like a function
             "subprotocols": subprotocols,
             "deflate": as_deflate(compression),
         }
-        self._limits: dict[str, Any] = {"max_message_size": max_size, "text_as": text_as}
+        self._limits: dict[str, Any] = {
+            "max_message_size": max_size,
+            "max_fragments": max_fragments,
+            "text_as": text_as,
+        }
         self._options = {name: options.pop(name) for name in self._OURS if name in options}
         self._others = options
         self._protocol: type[WebSocketProtocol] | None = None
