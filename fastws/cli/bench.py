@@ -111,6 +111,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+# Seconds that the hosts may take in a short run, as far as few rounds will do.
+_SHORT_RUN: Final = 45.0
+
+
 # Suites: each measures a list of cases, and adds to the notes what a reader should know -------------------------------
 
 
@@ -136,10 +140,11 @@ def _hosts(plan: Plan, told: list[str], names: Sequence[str]) -> list[Measuremen
 
 def _hosts_in_short(plan: Plan, told: list[str], names: Sequence[str]) -> list[Measurement]:
     measured = _measurable(told, names)
-    return [
-        *_measure([case for name in measured for case in host_cases(name) if case.short], plan),
-        *_exchange([exchange for name in measured for exchange in exchanges(name, short=True)], plan),
-    ]
+    cases = [case for name in measured for case in host_cases(name) if case.short]
+    planned = [exchange for name in measured for exchange in exchanges(name, short=True)]
+    share = _SHORT_RUN / max(1, len(cases) + len(planned))
+    plan = dataclasses.replace(plan, seconds=min(plan.seconds, share), least_rounds=min(plan.least_rounds, 3))
+    return [*_measure(cases, plan), *_exchange(planned, plan)]
 
 
 def _endpoints(plan: Plan, *_: Any) -> list[Measurement]:

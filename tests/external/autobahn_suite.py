@@ -122,7 +122,8 @@ def _run(library: str, role: str, way: str, options: argparse.Namespace, out: Pa
 
 def _differences(plain: dict[str, Ending], accelerated: dict[str, Ending]) -> tuple[list[str], list[str]]:
     """What went better than plain, and what went otherwise but not better."""
-    better, other = [], []
+    better: list[str] = []
+    other: list[str] = []
     for case in sorted({*plain, *accelerated}, key=lambda case: [int(part) for part in case.split(".")]):
         before, after = plain.get(case, _MISSING), accelerated.get(case, _MISSING)
         if before != after:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import fastws.hosts
 from fastws.hosts import lomond as adapter
 from fresh import run_python
+from names import named
 from scripted import KEY, called, frame, in_pieces, told
 
 with pytest.MonkeyPatch.context() as _patch:
@@ -124,7 +125,7 @@ def validate(pieces: Any) -> Any:
     return results, called(validator.validate, b"abc")
 
 
-@pytest.mark.parametrize("first", PIECES, ids=repr)
+@pytest.mark.parametrize("first", PIECES, ids=named)
 def test_validator(first: Any) -> None:
     compare(*[lambda rest=rest: validate([first, rest, b"", b"ok", rest]) for rest in PIECES])
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import fastws.hosts
 from live_server import serving
+from names import named
 from scripted import KEY, Event, ScriptedSocket, called, frame, in_pieces, told
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ PAYLOADS = [
 ]
 
 
-@pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: repr(payload)[:20])
+@pytest.mark.parametrize("payload", PAYLOADS, ids=named)
 def test_building(payload: Any) -> None:
     def run(opcode: Any, options: dict[str, Any]) -> Any:
         random.seed(7)

@@ -20,6 +20,7 @@ from ws4py.websocket import WebSocket  # type: ignore[import-untyped]
 import fastws.hosts
 from fastws.hosts import wsaccel
 from fresh import run_python
+from names import named
 from scripted import KEY, called, frame, in_pieces
 from scripted_ws4py import Recorder, ScriptedSocket, as_asked, play, play_once, play_stream, told
 
@@ -145,7 +146,7 @@ def test_whole_frames(masked: bool) -> None:
     same(lambda: play_stream([*frames, *odd, *frames, frames[0]], masked=masked, taken=True))
 
 
-@pytest.mark.parametrize("odd", ["text", 7, memoryview(b"\x81\x01x"), [0x81], b"\x81", bytearray(b"\x81")], ids=repr)
+@pytest.mark.parametrize("odd", ["text", 7, memoryview(b"\x81\x01x"), [0x81], b"\x81", bytearray(b"\x81")], ids=named)
 @pytest.mark.parametrize("before", [b"", b"\x81", b"\x81\x02", b"\x81\x7e", b"\x81\x7e\x00", b"\x81\x82ab"], ids=repr)
 def test_odd_chunks(odd: Any, before: bytes) -> None:
     chunks = [*[before[i : i + 1] for i in range(len(before))], odd, b"x", b"y" * 30]

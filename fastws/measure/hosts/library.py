@@ -29,7 +29,7 @@ SHAPES: Final = ("ASCII", "Latin", "Chinese", "binary")
 _STREAM: Final = 16 * KIB
 
 # What a run in short shows.
-_SHORT: Final = ("ASCII", "Latin")
+_SHORT: Final = ("Latin",)
 
 
 def amounts() -> list[tuple[str, int]]:
