@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import socket
 import ssl
@@ -493,6 +494,38 @@ async def test_what_is_no_server() -> None:
             await connect(uri, open_timeout=0.05)
     with pytest.raises(OSError, match=r".*"):
         await connect(uri)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 101 \r\n\r\n", b"HTTP/1.1 403 \r\nContent-Length: 0\r\n\r\n", b"SSH-2.0\r\n\r\n"],
+    ids=["no key", "status", "no HTTP"],
+)
+@_in_loop
+async def test_a_refused_connection_is_dropped(answer: bytes) -> None:
+    """By the client at once, also where the server leaves it open."""
+    made = []
+
+    class Client(WebSocketProtocol):
+        def connection_made(self, transport: Any) -> None:
+            made.append(transport)
+            super().connection_made(transport)
+
+    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await over.wait()
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        left.set()
+
+    over, left = asyncio.Event(), asyncio.Event()
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        with pytest.raises(HandshakeError):
+            await connect(_uri(server), protocol=Client)
+        assert [transport.is_closing() for transport in made] == [True]
+        over.set()
+        await left.wait()
 
 
 @_in_loop

@@ -101,6 +101,8 @@ class connect:  # noqa: N801 - used like a function
             connection = websocket.connection
             if websocket.is_opened:
                 return websocket
+            # Nobody has a use for it any more, and the server may leave it open for long.
+            websocket.abort()
             response = connection.response
             target = None if response is None else uri.redirected(response)
             if target is None:

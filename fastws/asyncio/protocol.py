@@ -326,6 +326,8 @@ class Endpoint(asyncio.Protocol):
         self._corked = False
 
     def _go_on_closing(self) -> None:
+        # Where the opening handshake has failed, nobody has to wait until the peer leaves.
+        self._tell_answered()
         self._limit_close()
         if not self.connection.closes_tcp or self.transport is None or self.transport.is_closing():
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import io
 import sys
 import threading
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ..asyncio import ConnectionClosed, connect
 from ..deflate import Deflate
 from ..errors import HandshakeError
+from ..frames import CloseCode
 from . import PROGRAM
 
 if TYPE_CHECKING:
@@ -32,10 +34,17 @@ _SHOWN: Final = 32
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command; the exit status: 0 where the connection was closed in order."""
+    """Run the command; the exit status: 0 where the connection was closed with 1000, 1001 or no code."""
     options = _parser().parse_args(arguments)
+    _take_any_characters()
     try:
         return asyncio.run(_talk(options))
+    except BrokenPipeError:
+        # Nobody reads what comes, which ends every command alike.
+        raise
+    except asyncio.TimeoutError:
+        print(f"{PROGRAM} connect: no answer in time", file=sys.stderr)
+        return 1
     except (OSError, ValueError, HandshakeError) as error:
         print(f"{PROGRAM} connect: {error}", file=sys.stderr)
         return 1
@@ -52,6 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _take_any_characters() -> None:
+    """Neither what is typed nor what comes ends the command: what has no character there is shown escaped."""
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
+
+
 async def _talk(options: argparse.Namespace) -> int:
     connection = await connect(
         options.uri,
@@ -63,14 +79,25 @@ async def _talk(options: argparse.Namespace) -> int:
     async with connection:
         _tell(f"connected to {options.uri}")
         sending = asyncio.create_task(_send_lines(connection))
-        async for message in connection:
-            print(f"< {message}" if isinstance(message, str) else f"< {_hex(message)}", flush=True)
+        try:
+            await _print_messages(connection)
+        except asyncio.CancelledError:
+            # Interrupted: that is no fault the server should be told of.
+            await connection.close(CloseCode.GOING_AWAY)
+            raise
         sending.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await sending
     reason = f" {connection.close_reason}" if connection.close_reason else ""
     _tell(f"closed: {connection.close_code}{reason}")
     return 0 if connection.close_code in (1000, 1001, 1005) else 1
+
+
+async def _print_messages(connection: WebSocket) -> None:
+    # However it is closed, the code is told in the end.
+    with contextlib.suppress(ConnectionClosed):
+        async for message in connection:
+            print(f"< {message}" if isinstance(message, str) else f"< {_hex(message)}", flush=True)
 
 
 async def _send_lines(connection: WebSocket) -> None:

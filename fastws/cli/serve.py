@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import sys
 import time
 from importlib import resources
 from typing import TYPE_CHECKING, Final
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         asyncio.run(_serve(options))
     except OSError as error:
-        print(f"{PROGRAM} serve: {error}")
+        print(f"{PROGRAM} serve: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         pass
@@ -55,9 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(push=False)
     parser.add_argument("--rate", type=_rate, default=1.0, metavar="N", help="messages a second with --push (1)")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8765, help="the port; 0 for any that is free (8765)")
+    parser.add_argument("--port", type=_port, default=8765, help="the port; 0 for any that is free (8765)")
     parser.add_argument("--no-compression", action="store_true", help="do without permessage-deflate")
-    parser.add_argument("--ping", type=float, default=20.0, metavar="SECONDS", help="from ping to ping (20)")
+    parser.add_argument(
+        "--ping", type=_seconds, default=20.0, metavar="SECONDS", help="from ping to ping; 0 for none (20)"
+    )
     return parser
 
 
@@ -66,6 +69,20 @@ def _rate(value: str) -> float:
     if not 0 < rate <= 1_000_000:
         raise argparse.ArgumentTypeError("a number above 0 is expected")
     return rate
+
+
+def _port(value: str) -> int:
+    port = int(value)
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError("a number from 0 to 65535 is expected")
+    return port
+
+
+def _seconds(value: str) -> float:
+    seconds = float(value)
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError("0 or more seconds are expected")
+    return seconds
 
 
 async def _serve(options: argparse.Namespace) -> None:
@@ -102,7 +119,7 @@ def _page(_: WebSocket, request: Request) -> Response | None:
     """What a browser gets that does not ask for WebSocket."""
     if "Upgrade" in request.headers:
         return None
-    if request.path != "/":
+    if request.path.partition("?")[0] != "/":
         return Response(404, "Not Found", Headers(), b"there is only one page, at /\n")
     page = resources.files(__package__).joinpath("page.html").read_bytes()
     return Response(200, "OK", Headers([("Content-Type", "text/html; charset=utf-8")]), page)

@@ -1,0 +1,158 @@
+"""What measures endpoints: every server does the same work, and both suites of the command come out. No real times."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fastws import Opcode, encode_frame
+from fastws.asyncio import connect
+from fastws.cli import bench, main, memory
+from fastws.deflate import Deflate
+from fastws.measure.endpoints import CONTENDERS, LOOPS, Endpoints, echo_cases, idle_memory, missing
+from fastws.measure.endpoints.process import ServerProcess
+from fastws.measure.endpoints.servers import SERVERS
+from fastws.measure.payloads import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from fastws.measure import Case
+
+# More than a loaded machine needs; no test waits for it.
+_PATIENCE = 120
+
+# It does not compress at all.
+_PLAIN_ONLY = "picows core"
+
+
+@pytest.fixture(scope="module")
+def endpoints() -> Iterator[Endpoints]:
+    with Endpoints() as started:
+        yield started
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("name", SERVERS)
+def test_every_server_echoes(endpoints: Endpoints, name: str, loop: str) -> None:
+    assert missing(name) == ""
+    for opcode, payload in ((Opcode.TEXT, "schön 你好 😀".encode()), (Opcode.BINARY, bytes(range(256)) * 300)):
+        sent = encode_frame(opcode, payload, key=KEY)
+        answer = encode_frame(opcode, payload)
+        # More is on its way than the system's buffers hold.
+        for count in (1, 64):
+            assert endpoints.echo(name, loop, sent * count, len(answer) * count) == answer * count
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_contenders_of_a_case_do_the_same_work(endpoints: Endpoints, loop: str) -> None:
+    cases = echo_cases(endpoints, loop)
+    assert len({(case.group, case.name) for case in cases}) == len(cases)
+    for case in cases:
+        answers = {contender.run() for contender in case.contenders}
+        assert len(answers) == 1, (case.group, case.name)
+
+
+@pytest.mark.parametrize("name", [name for name in SERVERS if name != _PLAIN_ONLY])
+@pytest.mark.parametrize("compression", [False, True], ids=["plain", "compressed"])
+def test_servers_compress_where_they_are_told_to(name: str, compression: bool) -> None:
+    async def talk(port: int) -> None:
+        # Not every one of them can have a smaller window.
+        wanted = Deflate(window_bits=15, peer_window_bits=15)
+        async with connect(f"ws://127.0.0.1:{port}/", compression=wanted, open_timeout=_PATIENCE) as ws:
+            assert (ws.connection.deflate is not None) == compression
+            for message in ("x" * 100_000, bytes(100_000)):
+                await ws.send(message)
+                assert await ws.recv() == message
+
+    with ServerProcess(name, "asyncio", compression=compression) as server:
+        asyncio.run(asyncio.wait_for(talk(server.port), _PATIENCE))
+
+
+def test_a_server_that_does_not_start() -> None:
+    with pytest.raises(RuntimeError, match="the server 'nothing' did not start"):
+        ServerProcess("nothing", "asyncio")
+
+
+def test_what_is_not_installed_is_told(endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "picows", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "picows" else object())
+    assert missing("picows core") == "picows"
+    assert missing("websockets") == ""
+    rivals = [each for case in echo_cases(endpoints, "asyncio") for each in case.contenders if "picows" in each.name]
+    assert rivals
+    assert {(each.call, each.missing) for each in rivals} == {(None, "needs picows")}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the memory of a process")
+@pytest.mark.parametrize("compression", [False, True], ids=["plain", "compressed"])
+@pytest.mark.parametrize("name", ["fastws callbacks", "fastws async", "websockets"])
+def test_idle_connections_take_memory(name: str, compression: bool) -> None:
+    each = idle_memory(name, 100, compression=compression)
+    # Less than any connection takes, and more.
+    assert 500 < each < 500_000
+
+
+# The command ----------------------------------------------------------------------------------------------------------
+
+
+def test_bench_endpoints(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def short_cases(endpoints: Endpoints, loop: str) -> list[Case]:
+        return [case for case in echo_cases(endpoints, loop) if case.short]
+
+    monkeypatch.setattr(bench, "echo_cases", short_cases)
+    monkeypatch.setattr(bench, "LOOPS", LOOPS[:1])
+    path = tmp_path / "figures.json"
+    assert main(["bench", "endpoints", "--quick", "--json", str(path)]) == 0
+    printed = capsys.readouterr().out
+    document = json.loads(path.read_text())
+    groups = [one["group"] for one in document["measurements"]]
+    assert len(groups) == len(set(groups)) == 6
+    for group in groups:
+        assert group in printed
+    for one in document["measurements"]:
+        assert all(each["best"] > 0 for each in one["contenders"])
+        assert all(each["ratio"] > 0 for each in one["contenders"][1:])
+    assert document["plan"]["clock"] == "perf_counter"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the memory of a process")
+@pytest.mark.parametrize("arguments", [[], ["--markdown"]], ids=["table", "markdown"])
+def test_bench_memory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    measured = CONTENDERS[:1]
+    monkeypatch.setattr(memory, "CONTENDERS", measured)
+    path = tmp_path / "figures.json"
+    assert main(["bench", "memory", "--quick", "--json", str(path), *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "Memory of an idle connection, one of 200" in printed
+    assert ("| " in printed) == bool(arguments)
+    document = json.loads(path.read_text())
+    assert document["connections"] == 200
+    assert list(document["bytes"]) == list(measured)
+    for name in measured:
+        assert name in printed
+        assert all(figure > 0 for figure in document["bytes"][name])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["memory", "--plot", "x.png"], "--plot does not go with memory"),
+        (["memory", "--hosts", "websockets"], "--hosts does not go with memory"),
+        (["endpoints", "--hosts", "websockets"], "--hosts does not go with endpoints"),
+    ],
+)
+def test_bench_refuses_what_does_not_go_together(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", *arguments])
+    assert caught.value.code == 2
+    assert complaint in capsys.readouterr().err
