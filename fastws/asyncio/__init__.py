@@ -17,7 +17,15 @@ For the highest rates there are callbacks, without a task for each connection:
 from __future__ import annotations
 
 from .client import connect
-from .exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedError, ConnectionClosedOK, InvalidStatus
+from .exceptions import (
+    ConcurrencyError,
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    InvalidProxyStatus,
+    InvalidStatus,
+    ProxyError,
+)
 from .protocol import WebSocketProtocol
 from .server import Server, serve
 from .websocket import WebSocket, broadcast
@@ -27,7 +35,9 @@ __all__ = [
     "ConnectionClosed",
     "ConnectionClosedError",
     "ConnectionClosedOK",
+    "InvalidProxyStatus",
     "InvalidStatus",
+    "ProxyError",
     "Server",
     "WebSocket",
     "WebSocketProtocol",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl as tls
 from typing import TYPE_CHECKING, Any
 
 from ..connection import Connection
@@ -11,7 +12,8 @@ from ..errors import HandshakeError
 from ..frames import DEFAULT_MAX_FRAGMENTS, Role
 from ..handshake import URI, ClientHandshake
 from .exceptions import InvalidStatus
-from .server import as_deflate
+from .options import PRODUCT, as_deflate, as_pairs
+from .proxy import Proxy, http_tunnel, proxy_from_environment, socks_tunnel
 from .websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..deflate import Deflate
+    from .options import HeadersLike
     from .protocol import Endpoint
 
 __all__ = ["connect"]
@@ -35,7 +38,10 @@ class connect:  # noqa: N801 - used like a function
         uri: "ws://…" or "wss://…".
         origin, subprotocols: see ``ClientHandshake``.
         compression: "deflate", a ``Deflate``, or None.
-        additional_headers: of the request.
+        additional_headers: of the request: pairs of name and value, or a mapping.
+        user_agent_header: for the server, and a proxy; None for none.
+        proxy: the URL of an HTTP or SOCKS proxy, True for what the environment says, or None. SOCKS needs python-socks.
+            TLS to the server through TLS to a proxy needs Python 3.11, or uvloop.
         protocol: a subclass of ``WebSocketProtocol``, for callbacks.
         path: of a Unix socket, in place of the host and port of the URI.
         max_size: bytes of a message; None for any number.
@@ -43,11 +49,13 @@ class connect:  # noqa: N801 - used like a function
         text_as: "str", or "bytes" for text that is checked only.
         open_timeout: seconds that connecting may take, all redirects included; None for any time.
         options: of ``WebSocket``, such as ``max_queue``, ``ping_interval`` and ``close_timeout``.
-        others: of ``create_connection`` or ``create_unix_connection``, such as ``ssl``, ``host`` and ``sock``.
+        others: of ``create_connection`` or ``create_unix_connection``, such as ``ssl``, ``host`` and ``sock``; for the
+            connection to a proxy with "proxy_" in front, such as ``proxy_ssl``.
 
     Raises:
         OSError, TimeoutError: there is no connection.
-        HandshakeError: there is one, but no WebSocket; ``InvalidStatus`` where the server says why.
+        HandshakeError: there is one, but no WebSocket; ``InvalidStatus`` where the server says why, ``ProxyError``
+            where a proxy is why.
     """
 
     _OURS = ("ping_interval", "ping_timeout", "close_timeout", "write_limit", "max_queue")
@@ -59,7 +67,9 @@ class connect:  # noqa: N801 - used like a function
         origin: str | None = None,
         subprotocols: Sequence[str] = (),
         compression: str | Deflate | None = "deflate",
-        additional_headers: Iterable[tuple[str, str]] = (),
+        additional_headers: HeadersLike | None = None,
+        user_agent_header: str | None = PRODUCT,
+        proxy: str | bool | None = True,
         protocol: type[Endpoint] = WebSocket,
         path: str | None = None,
         max_size: int | None = 2**20,
@@ -70,11 +80,13 @@ class connect:  # noqa: N801 - used like a function
         **options: Any,
     ) -> None:
         self._uri = URI.parse(uri)
+        self._user_agent = user_agent_header
+        self._proxy = proxy
         self._handshake: dict[str, Any] = {
             "origin": origin,
             "subprotocols": subprotocols,
             "deflate": as_deflate(compression),
-            "headers": list(additional_headers),
+            "headers": _with_user_agent(as_pairs(additional_headers), user_agent_header),
         }
         self._protocol = protocol
         self._path = path
@@ -122,22 +134,63 @@ class connect:  # noqa: N801 - used like a function
             websocket.answered = answered
             return websocket
 
-        others = dict(self._others)
-        if uri.secure:
-            others.setdefault("ssl", True)
-            others.setdefault("server_hostname", uri.host)
-        if self._path is not None:
-            _, websocket = await loop.create_unix_connection(make, self._path, **others)
-        else:
-            if "sock" not in others:
-                others.setdefault("host", uri.host)
-                others.setdefault("port", uri.port)
-            _, websocket = await loop.create_connection(make, **others)
+        websocket = await self._dial(uri, make)
         try:
             await answered
         except BaseException:
             websocket.abort()
             raise
+        return websocket
+
+    async def _dial(self, uri: URI, make: Callable[[], Endpoint]) -> Any:
+        """The protocol of a connection to the server, whichever way leads there."""
+        loop = asyncio.get_running_loop()
+        others = dict(self._others)
+        if uri.secure:
+            others.setdefault("ssl", True)
+            others.setdefault("server_hostname", uri.host)
+        if self._path is not None:
+            return (await loop.create_unix_connection(make, self._path, **others))[1]
+        if others.get("sock") is not None:
+            return (await loop.create_connection(make, **others))[1]
+        others.setdefault("host", uri.host)
+        others.setdefault("port", uri.port)
+        url = proxy_from_environment(uri) if self._proxy is True else self._proxy
+        if not url:
+            direct = {name: value for name, value in others.items() if not name.startswith("proxy_")}
+            return (await loop.create_connection(make, **direct))[1]
+        proxy = Proxy.parse(url)
+        if proxy.is_socks:
+            return await self._through_socks(proxy, make, others)
+        return await self._through_http(proxy, make, others)
+
+    async def _through_socks(self, proxy: Proxy, make: Callable[[], Endpoint], others: dict[str, Any]) -> Any:
+        """All of TCP is the proxy's matter; what is left is TLS."""
+        host, port = others.pop("host"), others.pop("port")
+        local = {name: others.pop(name) for name in ("local_addr",) if name in others}
+        sock = await socks_tunnel(proxy, host, port, **local)
+        others = {name: value for name, value in others.items() if not name.startswith("proxy_")}
+        return (await asyncio.get_running_loop().create_connection(make, sock=sock, **others))[1]
+
+    async def _through_http(self, proxy: Proxy, make: Callable[[], Endpoint], others: dict[str, Any]) -> Any:
+        """Options of TLS are for the server, all others for the connection to the proxy."""
+        host, port = others.pop("host"), others.pop("port")
+        ours = {name: others.pop(name) for name in list(others) if name.startswith(("ssl", "server_hostname"))}
+        theirs = {name.removeprefix("proxy_"): value for name, value in others.items()}
+        transport = await http_tunnel(proxy, host, port, self._user_agent, **theirs)
+        websocket = make()
+        context = ours.pop("ssl", None)
+        if context:
+            if context is True:
+                context = tls.create_default_context()
+            try:
+                transport = await asyncio.get_running_loop().start_tls(transport, websocket, context, **ours)
+            except BaseException:
+                transport.abort()
+                raise
+        else:
+            transport.set_protocol(websocket)
+        websocket.connection_made(transport)
         return websocket
 
     def __await__(self) -> Generator[Any, None, Any]:
@@ -169,6 +222,12 @@ class connect:  # noqa: N801 - used like a function
                 yield websocket
             finally:
                 await websocket.close()
+
+
+def _with_user_agent(headers: list[tuple[str, str]], user_agent: str | None) -> list[tuple[str, str]]:
+    if user_agent is None or any(name.lower() == "user-agent" for name, _ in headers):
+        return headers
+    return [*headers, ("User-Agent", user_agent)]
 
 
 def _delays() -> Iterable[float]:

@@ -8,11 +8,11 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ..connection import Connection, State
-from ..deflate import Deflate
 from ..errors import HandshakeError
 from ..frames import DEFAULT_MAX_FRAGMENTS, CloseCode, Role
 from ..handshake import Headers, Response, ServerHandshake
 from .exceptions import ConnectionClosed
+from .options import as_deflate
 from .protocol import Endpoint, WebSocketProtocol
 from .websocket import WebSocket
 
@@ -21,20 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Sequence
     from types import TracebackType
 
+    from ..deflate import Deflate
     from ..handshake import Request
 
 __all__ = ["Server", "ServerWebSocket", "serve"]
 
 _logger = logging.getLogger("fastws.server")
-
-
-def as_deflate(compression: str | Deflate | None) -> Deflate | None:
-    """What ``compression`` means: None, "deflate" for the defaults, or a ``Deflate``."""
-    if compression is None or isinstance(compression, Deflate):
-        return compression
-    if compression != "deflate":
-        raise ValueError(f"compression is 'deflate', a Deflate or None, not {compression!r}")
-    return Deflate()
 
 
 class ServerWebSocket(WebSocket):
