@@ -16,7 +16,8 @@ For the highest rates there are callbacks, without a task for each connection:
 
 from __future__ import annotations
 
-from .client import connect
+from .auth import basic_auth
+from .client import connect, process_exception, unix_connect
 from .exceptions import (
     ConcurrencyError,
     ConnectionClosed,
@@ -27,7 +28,7 @@ from .exceptions import (
     ProxyError,
 )
 from .protocol import WebSocketProtocol
-from .server import Server, serve
+from .server import Server, serve, unix_serve
 from .websocket import WebSocket, broadcast
 
 __all__ = [
@@ -41,7 +42,11 @@ __all__ = [
     "Server",
     "WebSocket",
     "WebSocketProtocol",
+    "basic_auth",
     "broadcast",
     "connect",
+    "process_exception",
     "serve",
+    "unix_connect",
+    "unix_serve",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import ssl as tls
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,12 @@ from ..errors import HandshakeError
 from ..frames import DEFAULT_MAX_FRAGMENTS, Role
 from ..handshake import URI, ClientHandshake
 from .exceptions import InvalidStatus
-from .options import PRODUCT, as_deflate, as_pairs
+from .options import PRODUCT, as_deflate, as_marks, as_pairs
 from .proxy import Proxy, http_tunnel, proxy_from_environment, socks_tunnel
 from .websocket import WebSocket
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
     from types import TracebackType
 
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from .options import HeadersLike
     from .protocol import Endpoint
 
-__all__ = ["connect"]
+__all__ = ["connect", "process_exception", "unix_connect"]
+
+_logger = logging.getLogger("fastws.client")
 
 _MAX_REDIRECTS = 10
 
@@ -32,7 +36,7 @@ _MAX_REDIRECTS = 10
 class connect:  # noqa: N801 - used like a function
     """Connect to a server: ``ws = await connect(…)`` or ``async with connect(…) as ws``.
 
-    ``async for ws in connect(…)`` connects again, with growing delays, whenever the connection is lost.
+    ``async for ws in connect(…)`` connects again whenever the connection is lost, with growing delays while that fails.
 
     Args:
         uri: "ws://…" or "wss://…".
@@ -44,10 +48,15 @@ class connect:  # noqa: N801 - used like a function
             TLS to the server through TLS to a proxy needs Python 3.11, or uvloop.
         protocol: a subclass of ``WebSocketProtocol``, for callbacks.
         path: of a Unix socket, in place of the host and port of the URI.
+        unix: the connection is that of a Unix socket; a ``sock``, where there is no path.
         max_size: bytes of a message; None for any number.
         max_fragments: frames of a message; None for any number.
         text_as: "str", or "bytes" for text that is checked only.
         open_timeout: seconds that connecting may take, all redirects included; None for any time.
+        process_exception: what connecting again asks about an exception; it returns None to try once more, or the
+            exception to be raised.
+        reconnect_delays: gives the seconds before the second try, the third, and so on.
+        logger: for what is told while connecting again; "fastws.client" where there is none.
         options: of ``WebSocket``, such as ``max_queue``, ``ping_interval`` and ``close_timeout``.
         others: of ``create_connection`` or ``create_unix_connection``, such as ``ssl``, ``host`` and ``sock``; for the
             connection to a proxy with "proxy_" in front, such as ``proxy_ssl``.
@@ -71,12 +80,15 @@ class connect:  # noqa: N801 - used like a function
         user_agent_header: str | None = PRODUCT,
         proxy: str | bool | None = True,
         protocol: type[Endpoint] = WebSocket,
-        path: str | None = None,
+        path: str | os.PathLike[str] | None = None,
+        unix: bool = False,
         max_size: int | None = 2**20,
         max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
         text_as: str = "str",
         open_timeout: float | None = 10,
-        delays: Callable[[], Iterable[float]] | None = None,
+        process_exception: Callable[[Exception], Exception | None] | None = None,
+        reconnect_delays: Callable[[], Iterable[float]] | None = None,
+        logger: logging.Logger | logging.LoggerAdapter[Any] | None = None,
         **options: Any,
     ) -> None:
         self._uri = URI.parse(uri)
@@ -89,15 +101,23 @@ class connect:  # noqa: N801 - used like a function
             "headers": _with_user_agent(as_pairs(additional_headers), user_agent_header),
         }
         self._protocol = protocol
-        self._path = path
+        self._path: Any = path
+        self._is_unix = unix or path is not None
         self._limits: dict[str, Any] = {
             "max_message_size": max_size,
             "max_fragments": max_fragments,
             "text_as": text_as,
         }
         self._open_timeout = open_timeout
-        self._delays = delays or _delays
+        self._process_exception = process_exception or _process_exception
+        self._delays = reconnect_delays or _delays
+        self._logger = logger or _logger
         self._options = {name: options.pop(name) for name in self._OURS if name in options}
+        for name in ("write_limit", "max_queue"):
+            if self._options.get(name) is not None:
+                self._options[name] = as_marks(self._options[name])
+        if "ssl" in options and bool(options["ssl"]) != self._uri.secure:
+            raise ValueError(f"ssl={options['ssl']!r} does not fit a {'wss' if self._uri.secure else 'ws'}:// URI")
         self._others = options
         self._websocket: Any = None
 
@@ -120,8 +140,10 @@ class connect:  # noqa: N801 - used like a function
                 if response is not None and response.status != 101:
                     raise InvalidStatus(str(error), response.status, response) from None
                 raise error
+            if self._others.get("sock") is not None:
+                raise InvalidStatus("a redirect needs a second connection, not sock", response.status, response)
             uri = target
-        raise HandshakeError(f"more than {_MAX_REDIRECTS} redirects")
+        raise HandshakeError(f"more than {_MAX_REDIRECTS} redirects", response.status)
 
     async def _open(self, uri: URI) -> Any:
         """One connection; whatever the server answered."""
@@ -132,6 +154,8 @@ class connect:  # noqa: N801 - used like a function
             connection = Connection(Role.CLIENT, handshake=ClientHandshake(uri, **self._handshake), **self._limits)
             websocket = self._protocol(connection, open_timeout=None, **self._options)
             websocket.answered = answered
+            if isinstance(websocket, WebSocket):
+                websocket.logger = self._logger
             return websocket
 
         websocket = await self._dial(uri, make)
@@ -149,7 +173,7 @@ class connect:  # noqa: N801 - used like a function
         if uri.secure:
             others.setdefault("ssl", True)
             others.setdefault("server_hostname", uri.host)
-        if self._path is not None:
+        if self._is_unix:
             return (await loop.create_unix_connection(make, self._path, **others))[1]
         if others.get("sock") is not None:
             return (await loop.create_connection(make, **others))[1]
@@ -212,16 +236,46 @@ class connect:  # noqa: N801 - used like a function
         while True:
             try:
                 websocket = await self._connect()
-            except (OSError, asyncio.TimeoutError, HandshakeError) as error:
-                if isinstance(error, HandshakeError) and error.status not in (None, 500, 502, 503, 504):
+            except Exception as error:
+                fatal = self._process_exception(error)
+                if fatal is error:
                     raise
-                await asyncio.sleep(next(delays))
+                if fatal is not None:
+                    raise fatal from error
+                delay = next(delays)
+                kind = type(error).__name__
+                self._logger.info("connect failed; trying again in %.1f seconds: %s: %s", delay, kind, error)
+                await asyncio.sleep(delay)
                 continue
             delays = iter(self._delays())
             try:
                 yield websocket
             finally:
                 await websocket.close()
+
+
+def process_exception(error: Exception) -> Exception | None:
+    """Whether connecting may help where it has failed: None where there was no connection, or a server has trouble."""
+    if isinstance(error, HandshakeError):
+        return None if error.status in (None, 500, 502, 503, 504) else error
+    return None if isinstance(error, OSError | asyncio.TimeoutError) else error
+
+
+# The name belongs to an argument in `connect`.
+_process_exception = process_exception
+
+
+def unix_connect(path: str | os.PathLike[str] | None = None, uri: str | None = None, **options: Any) -> connect:
+    """Connect to a server on a Unix socket.
+
+    Args:
+        path: of the socket.
+        uri: what to ask for; "ws://localhost/", or "wss://localhost/" where there is ``ssl``.
+        options: of ``connect``.
+    """
+    if uri is None:
+        uri = "wss://localhost/" if options.get("ssl") else "ws://localhost/"
+    return connect(uri, path=path, unix=True, **options)
 
 
 def _with_user_agent(headers: list[tuple[str, str]], user_agent: str | None) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     #: Header lines: pairs of name and value, or a mapping.
     HeadersLike: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
-__all__ = ["PRODUCT", "as_deflate", "as_pairs"]
+__all__ = ["PRODUCT", "as_deflate", "as_marks", "as_pairs"]
 
 #: What the User-Agent and Server headers say.
 PRODUCT: Final = "Python/{}.{} fastws/{}".format(*platform.python_version_tuple()[:2], __version__)
@@ -29,6 +29,20 @@ def as_deflate(compression: str | Deflate | None) -> Deflate | None:
     if compression != "deflate":
         raise ValueError(f"compression is 'deflate', a Deflate or None, not {compression!r}")
     return Deflate()
+
+
+def as_marks(limit: int | tuple[int, int | None]) -> tuple[int, int]:
+    """The high-water mark, and the low-water one, which is a quarter of it where nothing else is said.
+
+    Raises:
+        ValueError: these are none.
+    """
+    high, low = limit if isinstance(limit, tuple) else (limit, None)
+    if low is None:
+        low = high // 4
+    if not 0 <= low <= high:
+        raise ValueError(f"the marks are ({high}, {low}), where high is not below low, and low not below 0")
+    return high, low
 
 
 def as_pairs(headers: HeadersLike | None) -> list[tuple[str, str]]:

@@ -154,6 +154,7 @@ async def http_tunnel(proxy: Proxy, host: str, port: int, user_agent: str | None
     Raises:
         OSError: there is no connection to the proxy.
         ProxyError: it does not open the tunnel.
+        ValueError: ``ssl`` is not what the scheme says.
     """
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     headers = [("Host", where)]
@@ -162,8 +163,9 @@ async def http_tunnel(proxy: Proxy, host: str, port: int, user_agent: str | None
     if proxy.username is not None:
         headers.append(("Proxy-Authorization", basic_authorization(proxy.username, proxy.password or "")))
     request = h11.Request(method="CONNECT", target=where, headers=headers)
-    if proxy.scheme == "https":
-        options.setdefault("ssl", True)
+    is_secure = proxy.scheme == "https"
+    if bool(options.setdefault("ssl", is_secure or None)) != is_secure:
+        raise ValueError(f"proxy_ssl={options['ssl']!r} does not fit a proxy of {proxy.scheme}://")
     loop = asyncio.get_running_loop()
     transport, tunnel = await loop.create_connection(lambda: _Tunnel(request), proxy.host, proxy.port, **options)
     try:
