@@ -46,6 +46,12 @@ class ServerWebSocket(WebSocket):
     def on_request(self, request: Request) -> None:
         self._task = self._loop.create_task(self._server._run(self, request))  # noqa: SLF001 - it is one of its own
 
+    def on_close(self) -> None:
+        super().on_close()
+        if self._task is not None and not self.is_opened:
+            # Nobody needs what `process_request` still thinks about; a shutdown would wait for it.
+            self._task.cancel()
+
 
 class Server:
     """A server that listens; ``serve`` makes it.
