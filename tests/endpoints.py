@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENCE", "Echo", "contexts", "echo", "handlers", "in_loop", "raw_connection", "uri_of"]
 
-# More than a loaded machine needs; no test waits for it.
+# Seconds, more than a loaded machine needs; no test waits for it.
 PATIENCE = 20
 
 _LOOPS = ["asyncio"] if sys.platform == "win32" else ["asyncio", "uvloop"]
@@ -34,10 +34,10 @@ def _new_loop(name: str) -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-def _run(test: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> None:
+def _run(test: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, patience: float) -> None:
     """As ``asyncio.run``, which takes a loop from 3.12 on."""
     try:
-        loop.run_until_complete(asyncio.wait_for(test, PATIENCE))
+        loop.run_until_complete(asyncio.wait_for(test, patience))
     finally:
         left = asyncio.all_tasks(loop)
         for task in left:
@@ -49,8 +49,8 @@ def _run(test: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> No
         loop.close()
 
 
-def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run a test in asyncio's own loop, and in uvloop."""
+def in_loop(test: Callable[..., Coroutine[Any, Any, None]], patience: float = PATIENCE) -> Callable[..., None]:
+    """Run a test in asyncio's own loop, and in uvloop; it fails when it takes longer than it ever should."""
 
     @functools.wraps(test)
     def run(*, loop_name: str, **arguments: Any) -> None:
@@ -59,7 +59,7 @@ def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
             for name in os.environ:
                 if name.lower().endswith("_proxy"):
                     patch.delenv(name)
-            _run(test(**arguments), _new_loop(loop_name))
+            _run(test(**arguments), _new_loop(loop_name), patience)
 
     signature = inspect.signature(test)
     last = inspect.Parameter("loop_name", inspect.Parameter.KEYWORD_ONLY)
