@@ -249,6 +249,8 @@ class Endpoint(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
         self._open_timer = self._close_timer = self._keepalive = None
+        # The TLS of CPython 3.10 warns of transports that the peer has closed, and nobody else.
+        self.transport.close()
         if self.group is not None:
             self.group.discard(self)
         self._tell_answered()
