@@ -165,6 +165,23 @@ async def test_additional_headers(headers: Any) -> None:
         assert ws.request.headers.raw_items() == other.request.headers.raw_items()
 
 
+@in_loop
+async def test_process_request_answers_by_itself() -> None:
+    def process_request(ws: Any, request: Any) -> None:
+        if request.path == "/in":
+            ws.accept(headers=[("Set-Cookie", "a=b"), ("Set-Cookie", "c=d")])
+        else:
+            ws.reject(418, [("X-Why", "tea")], b"no coffee")
+
+    async with serve(echo, "127.0.0.1", 0, process_request=process_request) as server:
+        async with connect(uri_of(server, "/in")) as ws:
+            assert ws.response.headers.get_all("Set-Cookie") == ["a=b", "c=d"]
+            await _check(ws)
+        with pytest.raises(InvalidStatus, match="418") as caught:
+            await connect(uri_of(server, "/out"))
+        assert (caught.value.response.headers["X-Why"], caught.value.response.body) == ("tea", b"no coffee")
+
+
 # Limits ---------------------------------------------------------------------------------------------------------------
 
 

@@ -170,7 +170,8 @@ class Server:
                 response = await response
         connection = websocket.connection
         if connection.state is not State.CONNECTING:
-            return False
+            # It has answered by itself, or the client is gone.
+            return connection.state is State.OPEN
         if response is not None:
             websocket.reject(response.status, response.headers.raw_items(), response.body)
             return False
@@ -201,7 +202,8 @@ class serve:  # noqa: N801 - used like a function
         select_subprotocol: takes the ``WebSocket`` and what the client offers, and returns one of these or None.
         compression: "deflate", a ``Deflate``, or None.
         process_request: takes the ``WebSocket`` and its request, and returns None, or a ``Response`` that refuses it; a
-            coroutine function will do, too. ``basic_auth`` makes one.
+            coroutine function will do, too. ``basic_auth`` makes one. It may also answer by itself: with
+            ``accept(headers=…)``, which adds headers to the 101, or with ``reject``.
         server_header: of every answer; None for none.
         logger: for exceptions; "fastws.server" where there is none.
         max_size: bytes of a message; None for any number.
