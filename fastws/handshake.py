@@ -440,6 +440,7 @@ class ServerHandshake(_Handshake):
             among them allows clients that send none. None for any origin.
         subprotocols: those that the server speaks, best first.
         deflate: what it wants of permessage-deflate, or None for no compression.
+        server: the Server header of every answer, or None.
         any_subprotocol: accept with a subprotocol that the client does not offer, too; it is for the client to fail
             then (RFC 6455 §4.1).
         max_headers, max_header_size: lines and bytes of a request, at most.
@@ -453,11 +454,13 @@ class ServerHandshake(_Handshake):
         origins: Sequence[str | re.Pattern[str] | None] | None = None,
         subprotocols: Sequence[str] = (),
         deflate: Deflate | None = None,
+        server: str | None = None,
         any_subprotocol: bool = False,
         max_headers: int = DEFAULT_MAX_HEADERS,
         max_header_size: int = DEFAULT_MAX_HEADER_SIZE,
     ) -> None:
         super().__init__(deflate, max_headers, max_header_size)
+        self._server = server
         self._any_subprotocol = any_subprotocol
         self._origins = origins
         self._subprotocols = subprotocols
@@ -584,6 +587,8 @@ class ServerHandshake(_Handshake):
         if agreed is not None:
             answer.append(("Sec-WebSocket-Extensions", agreed.format()))
         answer += extra
+        if self._server is not None and not any(name.lower() == "server" for name, _ in extra):
+            answer.append(("Server", self._server))
         event = _event(h11.InformationalResponse, 101, answer)
         sent = [_written(self._http, event)]
         self.response = Response(101, _reason(101), Headers(answer))
@@ -614,6 +619,8 @@ class ServerHandshake(_Handshake):
         names = {name.lower() for name, _ in pairs}
         if body and "content-type" not in names:
             pairs.append(("Content-Type", _PLAIN_TEXT))
+        if self._server is not None and "server" not in names:
+            pairs.append(("Server", self._server))
         if "connection" not in names:
             pairs.append(("Connection", "close"))
         if not names & {"content-length", "transfer-encoding"} and status not in (204, 304):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import trustme
 from websockets.asyncio.client import connect as websockets_connect
 from websockets.asyncio.server import serve as websockets_serve
 
+from endpoints import PATIENCE, contexts, echo, handlers, in_loop, raw_connection, uri_of
 from fastws import HandshakeError, Message, MessageDecoder, Role, State, encode_frame, encode_message
 from fastws.asyncio import (
     ConcurrencyError,
@@ -31,48 +30,21 @@ from fastws.handshake import Headers, Response
 from oracles import noise
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
-# More than a loaded machine needs; no test waits for it.
-_PATIENCE = 10
-
-
-def _in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    @functools.wraps(test)
-    def run(**arguments: Any) -> None:
-        asyncio.run(asyncio.wait_for(test(**arguments), _PATIENCE))
-
-    return run
-
-
-async def _echo(ws: Any) -> None:
-    async for message in ws:
-        await ws.send(message)
-
-
-class _Echo(WebSocketProtocol):
-    def on_message(self, data: str | bytes) -> None:
-        self.send(data)
-
-
-def _uri(server: Any, path: str = "/") -> str:
-    return f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}{path}"
-
-
-_servers = pytest.mark.parametrize("handler", [_echo, _Echo], ids=["async", "callbacks"])
 _MESSAGES: list[str | bytes] = ["", b"", "text", b"bytes", "schön 你好 😀" * 1000, noise(70_000), "x" * 10**6]
 
 
 # Messages -------------------------------------------------------------------------------------------------------------
 
 
-@_servers
+@handlers
 @pytest.mark.parametrize("compression", [None, "deflate"])
-@_in_loop
+@in_loop
 async def test_echo(handler: Any, compression: str | None) -> None:
     async with serve(handler, "127.0.0.1", 0, compression=compression) as server:
-        async with connect(_uri(server), compression=compression) as ws:
+        async with connect(uri_of(server), compression=compression) as ws:
             assert (ws.connection.deflate is not None) == (compression is not None)
             for message in _MESSAGES:
                 await ws.send(message)
@@ -83,10 +55,10 @@ async def test_echo(handler: Any, compression: str | None) -> None:
         assert (ws.state, ws.close_code, ws.close_reason) == (State.CLOSED, 1000, "")
 
 
-@_servers
-@_in_loop
+@handlers
+@in_loop
 async def test_many_at_once(handler: Any) -> None:
-    async with serve(handler, "127.0.0.1", 0) as server, connect(_uri(server)) as ws:
+    async with serve(handler, "127.0.0.1", 0) as server, connect(uri_of(server)) as ws:
         messages = [str(i) for i in range(5000)]
 
         async def send() -> None:
@@ -98,9 +70,9 @@ async def test_many_at_once(handler: Any) -> None:
         await sender
 
 
-@_in_loop
+@in_loop
 async def test_recv_decodes_as_told() -> None:
-    async with serve(_echo, "127.0.0.1", 0) as server, connect(_uri(server)) as ws:
+    async with serve(echo, "127.0.0.1", 0) as server, connect(uri_of(server)) as ws:
         await ws.send("schön")
         assert await ws.recv(decode=False) == "schön".encode()
         await ws.send(b"bytes")
@@ -114,7 +86,7 @@ async def test_recv_decodes_as_told() -> None:
                 await ws.send(wrong)
 
 
-@_in_loop
+@in_loop
 async def test_fragments() -> None:
     """Iterables go out in fragments, and come in as they come; or joined, for who does not ask."""
 
@@ -126,9 +98,9 @@ async def test_fragments() -> None:
     async def stream(ws: Any) -> None:
         parts = [part async for part in ws.recv_streaming()]
         await ws.send(repr(parts))
-        await _echo(ws)
+        await echo(ws)
 
-    async with serve(stream, "127.0.0.1", 0, compression=None) as server, connect(_uri(server)) as ws:
+    async with serve(stream, "127.0.0.1", 0, compression=None) as server, connect(uri_of(server)) as ws:
         await ws.send(fragments())
         assert await ws.recv() == "['schö', '', 'n']"
         await ws.send([b"a", b"b"])
@@ -140,7 +112,7 @@ async def test_fragments() -> None:
             await ws.send(["a", 1])
 
 
-@_in_loop
+@in_loop
 async def test_messages_wait_for_the_end_of_fragments() -> None:
     go_on = asyncio.Event()
 
@@ -150,7 +122,7 @@ async def test_messages_wait_for_the_end_of_fragments() -> None:
         await go_on.wait()
         yield "c"
 
-    async with serve(_echo, "127.0.0.1", 0) as server, connect(_uri(server)) as ws:
+    async with serve(echo, "127.0.0.1", 0) as server, connect(uri_of(server)) as ws:
         first = asyncio.create_task(ws.send(fragments()))
         second = asyncio.create_task(ws.send("after"))
         answered = await ws.ping()
@@ -161,9 +133,9 @@ async def test_messages_wait_for_the_end_of_fragments() -> None:
         assert [await ws.recv(), await ws.recv()] == ["abc", "after"]
 
 
-@_in_loop
+@in_loop
 async def test_a_cancelled_call_loses_nothing() -> None:
-    async with serve(_echo, "127.0.0.1", 0) as server, connect(_uri(server)) as ws:
+    async with serve(echo, "127.0.0.1", 0) as server, connect(uri_of(server)) as ws:
         for i in range(50):
             receiver = asyncio.create_task(ws.recv())
             await asyncio.sleep(0)
@@ -178,9 +150,9 @@ async def test_a_cancelled_call_loses_nothing() -> None:
                 assert receiver.result() == str(i)
 
 
-@_in_loop
+@in_loop
 async def test_one_receiver_at_a_time() -> None:
-    async with serve(_echo, "127.0.0.1", 0) as server, connect(_uri(server)) as ws:
+    async with serve(echo, "127.0.0.1", 0) as server, connect(uri_of(server)) as ws:
         receiver = asyncio.create_task(ws.recv())
         await asyncio.sleep(0)
         with pytest.raises(ConcurrencyError):
@@ -189,10 +161,10 @@ async def test_one_receiver_at_a_time() -> None:
         assert await receiver == "x"
 
 
-@_in_loop
+@in_loop
 async def test_broadcast() -> None:
-    async with serve(_echo, "127.0.0.1", 0) as server:
-        clients = [await connect(_uri(server), compression=each) for each in (None, "deflate", None)]
+    async with serve(echo, "127.0.0.1", 0) as server:
+        clients = [await connect(uri_of(server), compression=each) for each in (None, "deflate", None)]
         await clients[2].close()
         for message in ("to all " * 20, b"bytes"):
             broadcast(server.connections, message)
@@ -204,9 +176,9 @@ async def test_broadcast() -> None:
 # Pings ----------------------------------------------------------------------------------------------------------------
 
 
-@_in_loop
+@in_loop
 async def test_ping() -> None:
-    async with serve(_echo, "127.0.0.1", 0) as server, connect(_uri(server)) as ws:
+    async with serve(echo, "127.0.0.1", 0) as server, connect(uri_of(server)) as ws:
         first, second = await ws.ping(), await ws.ping("data")
         with pytest.raises(ConcurrencyError):
             await ws.ping(b"data")
@@ -217,22 +189,22 @@ async def test_ping() -> None:
         await ws.pong()
 
 
-@_in_loop
+@in_loop
 async def test_keepalive() -> None:
     """Pings go out by themselves; a peer that does not answer is dropped with 1011."""
 
     async def slow(ws: Any) -> None:
         await ws.wait_closed()
 
-    async with serve(slow, "127.0.0.1", 0, ping_interval=0.01, ping_timeout=_PATIENCE) as server:
-        async with connect(_uri(server), ping_interval=None) as ws:
+    async with serve(slow, "127.0.0.1", 0, ping_interval=0.01, ping_timeout=PATIENCE) as server:
+        async with connect(uri_of(server), ping_interval=None) as ws:
             (other,) = server.connections
             while not other.latency:
                 await asyncio.sleep(0.01)
         # One that speaks the protocol and then goes silent.
         data = b""
         async with serve(slow, "127.0.0.1", 0, ping_interval=0.01, ping_timeout=0.05) as strict:
-            silent, silent_writer = await _raw_connection(strict)
+            silent, silent_writer = await raw_connection(strict)
             while piece := await silent.read(1000):
                 data += piece
             silent_writer.close()
@@ -242,22 +214,10 @@ async def test_keepalive() -> None:
         assert ws.close_code == 1000
 
 
-async def _raw_connection(server: Any, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A client that does nothing by itself, its handshake made."""
-    port = server.sockets[0].getsockname()[1]
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, **options)
-    writer.write(
-        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
-    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
-    return reader, writer
-
-
 # Closing --------------------------------------------------------------------------------------------------------------
 
 
-@_in_loop
+@in_loop
 async def test_the_client_closes() -> None:
     ended: asyncio.Future[ConnectionClosed] = asyncio.get_running_loop().create_future()
 
@@ -268,7 +228,7 @@ async def test_the_client_closes() -> None:
             ended.set_result(error)
 
     async with serve(handler, "127.0.0.1", 0) as server:
-        ws = await connect(_uri(server))
+        ws = await connect(uri_of(server))
         await ws.close(4000, "bye")
         error = await ended
         assert isinstance(error, ConnectionClosedError)
@@ -281,7 +241,7 @@ async def test_the_client_closes() -> None:
         await ws.close()
 
 
-@_in_loop
+@in_loop
 async def test_the_server_closes() -> None:
     """By returning, by failing, and by a call; an iteration ends quietly where that was as it should be."""
 
@@ -294,23 +254,23 @@ async def test_the_server_closes() -> None:
         await ws.send("last")
 
     async with serve(handler, "127.0.0.1", 0) as server:
-        async with connect(_uri(server, "/returns")) as ws:
+        async with connect(uri_of(server, "/returns")) as ws:
             assert [message async for message in ws] == ["last"]
             assert ws.close_code == 1000
             with pytest.raises(ConnectionClosedOK):
                 await ws.recv()
-        async with connect(_uri(server, "/closes")) as ws:
+        async with connect(uri_of(server, "/closes")) as ws:
             assert [message async for message in ws] == []
             assert (ws.close_code, ws.close_reason) == (1001, "away")
-        async with connect(_uri(server, "/fails")) as ws:
+        async with connect(uri_of(server, "/fails")) as ws:
             with pytest.raises(ConnectionClosedError, match=r"^received 1011; sent 1011$"):
                 await ws.recv()
 
 
-@_in_loop
+@in_loop
 async def test_the_server_shuts_down() -> None:
-    server = await serve(_echo, "127.0.0.1", 0)
-    ws = await connect(_uri(server))
+    server = await serve(echo, "127.0.0.1", 0)
+    ws = await connect(uri_of(server))
     half = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
     await ws.send("x")
     assert await ws.recv() == "x"
@@ -324,14 +284,14 @@ async def test_the_server_shuts_down() -> None:
     half[1].close()
 
 
-@_in_loop
+@in_loop
 async def test_messages_before_a_close_are_received() -> None:
     async def handler(ws: Any) -> None:
         for i in range(100):
             await ws.send(str(i))
 
     async with serve(handler, "127.0.0.1", 0) as server:
-        ws = await connect(_uri(server), max_queue=4)
+        ws = await connect(uri_of(server), max_queue=4)
         await asyncio.sleep(0.05)
         assert [message async for message in ws] == [str(i) for i in range(100)]
 
@@ -345,11 +305,11 @@ async def test_messages_before_a_close_are_received() -> None:
         (encode_frame(2, b"x", rsv1=True, key=b"1234"), 1002),
     ],
 )
-@_in_loop
+@in_loop
 async def test_a_peer_that_breaks_the_rules(data: bytes, code: int) -> None:
     """It reads why, though what it has sent behind that is never read."""
-    async with serve(_echo, "127.0.0.1", 0, max_size=1000) as server:
-        reader, writer = await _raw_connection(server)
+    async with serve(echo, "127.0.0.1", 0, max_size=1000) as server:
+        reader, writer = await raw_connection(server)
         writer.write(encode_message("good", Role.CLIENT) + data + bytes(500_000))
         events = MessageDecoder(Role.CLIENT, max_message_size=None).feed(await reader.read())
         writer.close()
@@ -357,11 +317,11 @@ async def test_a_peer_that_breaks_the_rules(data: bytes, code: int) -> None:
         assert events[1].code == code  # type: ignore[union-attr]
 
 
-@_in_loop
+@in_loop
 async def test_a_peer_that_does_not_close() -> None:
     """It is dropped when its time is over, on either side."""
-    async with serve(_echo, "127.0.0.1", 0, close_timeout=0.05) as server:
-        reader, writer = await _raw_connection(server)
+    async with serve(echo, "127.0.0.1", 0, close_timeout=0.05) as server:
+        reader, writer = await raw_connection(server)
         (ws,) = server.connections
         await ws.close()
         assert ws.close_code == 1006
@@ -369,7 +329,7 @@ async def test_a_peer_that_does_not_close() -> None:
         writer.close()
 
 
-@_in_loop
+@in_loop
 async def test_a_peer_that_goes_away() -> None:
     lost: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -381,7 +341,7 @@ async def test_a_peer_that_goes_away() -> None:
             raise
 
     async with serve(handler, "127.0.0.1", 0) as server:
-        _, writer = await _raw_connection(server)
+        _, writer = await raw_connection(server)
         writer.transport.abort()
         assert await lost == ("no close frame received; no close frame sent", 1006)
 
@@ -389,7 +349,7 @@ async def test_a_peer_that_goes_away() -> None:
 # Backpressure ---------------------------------------------------------------------------------------------------------
 
 
-@_in_loop
+@in_loop
 async def test_a_slow_receiver_slows_the_sender() -> None:
     """What waits on both sides is bounded, and everything arrives in the end."""
     release = asyncio.Event()
@@ -402,7 +362,7 @@ async def test_a_slow_receiver_slows_the_sender() -> None:
             received += 1
 
     async with serve(handler, "127.0.0.1", 0, max_queue=4, compression=None) as server:
-        async with connect(_uri(server), compression=None) as ws:
+        async with connect(uri_of(server), compression=None) as ws:
             sent = 0
 
             async def send() -> None:
@@ -425,7 +385,7 @@ async def test_a_slow_receiver_slows_the_sender() -> None:
         assert received == 1000
 
 
-@_in_loop
+@in_loop
 async def test_callbacks_are_told_to_pause() -> None:
     class Flood(WebSocketProtocol):
         paused = resumed = 0
@@ -448,7 +408,7 @@ async def test_callbacks_are_told_to_pause() -> None:
             if self.paused >= 3:
                 self.start_close()
 
-    async with serve(Flood, "127.0.0.1", 0, compression=None) as server, connect(_uri(server)) as ws:
+    async with serve(Flood, "127.0.0.1", 0, compression=None) as server, connect(uri_of(server)) as ws:
         count = len([message async for message in ws])
         assert count >= 3
         assert Flood.paused >= 3
@@ -457,7 +417,7 @@ async def test_callbacks_are_told_to_pause() -> None:
 # Handshakes -----------------------------------------------------------------------------------------------------------
 
 
-@_in_loop
+@in_loop
 async def test_process_request_and_subprotocol() -> None:
     async def process_request(ws: Any, request: Any) -> Response | None:
         if request.path == "/healthz":
@@ -474,19 +434,19 @@ async def test_process_request_and_subprotocol() -> None:
         return subprotocols[-1] if subprotocols else None
 
     options: dict[str, Any] = {"process_request": process_request, "select_subprotocol": select}
-    async with serve(_echo, "127.0.0.1", 0, **options) as server:
-        async with connect(_uri(server, "/old"), subprotocols=["a", "b"]) as ws:
+    async with serve(echo, "127.0.0.1", 0, **options) as server:
+        async with connect(uri_of(server, "/old"), subprotocols=["a", "b"]) as ws:
             assert (ws.subprotocol, ws.request.path, ws.response.status) == ("b", "/new", 101)
         for path, status in (("/healthz", 200), ("/fails", 500)):
             with pytest.raises(InvalidStatus) as caught:
-                await connect(_uri(server, path))
+                await connect(uri_of(server, path))
             assert caught.value.response.status == status
             assert caught.value.response.body
         with pytest.raises(HandshakeError, match="redirects"):
-            await connect(_uri(server, "/loop"))
+            await connect(uri_of(server, "/loop"))
 
 
-@_in_loop
+@in_loop
 async def test_what_is_no_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         uri = f"ws://127.0.0.1:{listening.getsockname()[1]}"
@@ -501,7 +461,7 @@ async def test_what_is_no_server() -> None:
     [b"HTTP/1.1 101 \r\n\r\n", b"HTTP/1.1 403 \r\nContent-Length: 0\r\n\r\n", b"SSH-2.0\r\n\r\n"],
     ids=["no key", "status", "no HTTP"],
 )
-@_in_loop
+@in_loop
 async def test_a_refused_connection_is_dropped(answer: bytes) -> None:
     """By the client at once, also where the server leaves it open."""
     made = []
@@ -522,22 +482,22 @@ async def test_a_refused_connection_is_dropped(answer: bytes) -> None:
     over, left = asyncio.Event(), asyncio.Event()
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
         with pytest.raises(HandshakeError):
-            await connect(_uri(server), protocol=Client)
+            await connect(uri_of(server), protocol=Client)
         assert [transport.is_closing() for transport in made] == [True]
         over.set()
         await left.wait()
 
 
-@_in_loop
+@in_loop
 async def test_a_client_that_never_asks() -> None:
-    async with serve(_echo, "127.0.0.1", 0, open_timeout=0.05) as server:
+    async with serve(echo, "127.0.0.1", 0, open_timeout=0.05) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await reader.readexactly(1)
         writer.close()
 
 
-@_in_loop
+@in_loop
 async def test_connect_again() -> None:
     visits = 0
 
@@ -547,28 +507,25 @@ async def test_connect_again() -> None:
         await ws.send(str(visits))
 
     async with serve(handler, "127.0.0.1", 0) as server:
-        async for ws in connect(_uri(server), delays=lambda: iter([0.0] * 9)):
+        async for ws in connect(uri_of(server), reconnect_delays=lambda: iter([0.0] * 9)):
             if await ws.recv() == "3":
                 break
         await ws.close()
     assert visits == 3
 
 
-@_in_loop
+@in_loop
 async def test_unix_socket(tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
-    async with serve(_echo, path=path), connect("ws://localhost/", path=path) as ws:
+    async with serve(echo, path=path), connect("ws://localhost/", path=path) as ws:
         await ws.send("x")
         assert await ws.recv() == "x"
 
 
-@_servers
-@_in_loop
+@handlers
+@in_loop
 async def test_tls(handler: Any) -> None:
-    authority = trustme.CA()
-    server_context, client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("localhost").configure_cert(server_context)
-    authority.configure_trust(client_context)
+    server_context, client_context = contexts()
     async with serve(handler, "localhost", 0, ssl=server_context) as server:
         uri = f"wss://localhost:{server.sockets[0].getsockname()[1]}"
         async with connect(uri, ssl=client_context) as ws:
@@ -582,10 +539,10 @@ async def test_tls(handler: Any) -> None:
 # Peers ----------------------------------------------------------------------------------------------------------------
 
 
-@_servers
-@_in_loop
+@handlers
+@in_loop
 async def test_websockets_as_the_client(handler: Any) -> None:
-    async with serve(handler, "127.0.0.1", 0) as server, websockets_connect(_uri(server)) as ws:
+    async with serve(handler, "127.0.0.1", 0) as server, websockets_connect(uri_of(server)) as ws:
         for message in _MESSAGES:
             await ws.send(message)
             assert await ws.recv() == message
@@ -596,9 +553,9 @@ async def test_websockets_as_the_client(handler: Any) -> None:
         assert ws.close_code == 4000
 
 
-@_in_loop
+@in_loop
 async def test_websockets_as_the_server() -> None:
-    async with websockets_serve(_echo, "127.0.0.1", 0) as server, connect(_uri(server)) as ws:
+    async with websockets_serve(echo, "127.0.0.1", 0) as server, connect(uri_of(server)) as ws:
         assert ws.connection.deflate is not None
         for message in _MESSAGES:
             await ws.send(message)

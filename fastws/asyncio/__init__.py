@@ -16,10 +16,19 @@ For the highest rates there are callbacks, without a task for each connection:
 
 from __future__ import annotations
 
-from .client import connect
-from .exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedError, ConnectionClosedOK, InvalidStatus
+from .auth import basic_auth
+from .client import connect, process_exception, unix_connect
+from .exceptions import (
+    ConcurrencyError,
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    InvalidProxyStatus,
+    InvalidStatus,
+    ProxyError,
+)
 from .protocol import WebSocketProtocol
-from .server import Server, serve
+from .server import Server, serve, unix_serve
 from .websocket import WebSocket, broadcast
 
 __all__ = [
@@ -27,11 +36,17 @@ __all__ = [
     "ConnectionClosed",
     "ConnectionClosedError",
     "ConnectionClosedOK",
+    "InvalidProxyStatus",
     "InvalidStatus",
+    "ProxyError",
     "Server",
     "WebSocket",
     "WebSocketProtocol",
+    "basic_auth",
     "broadcast",
     "connect",
+    "process_exception",
     "serve",
+    "unix_connect",
+    "unix_serve",
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
+import ssl as tls
 from typing import TYPE_CHECKING, Any
 
 from ..connection import Connection
@@ -11,17 +13,22 @@ from ..errors import HandshakeError
 from ..frames import DEFAULT_MAX_FRAGMENTS, Role
 from ..handshake import URI, ClientHandshake
 from .exceptions import InvalidStatus
-from .server import as_deflate
+from .options import PRODUCT, as_deflate, as_marks, as_pairs
+from .proxy import Proxy, http_tunnel, proxy_from_environment, socks_tunnel
 from .websocket import WebSocket
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
     from types import TracebackType
 
     from ..deflate import Deflate
+    from .options import HeadersLike
     from .protocol import Endpoint
 
-__all__ = ["connect"]
+__all__ = ["connect", "process_exception", "unix_connect"]
+
+_logger = logging.getLogger("fastws.client")
 
 _MAX_REDIRECTS = 10
 
@@ -29,25 +36,35 @@ _MAX_REDIRECTS = 10
 class connect:  # noqa: N801 - used like a function
     """Connect to a server: ``ws = await connect(…)`` or ``async with connect(…) as ws``.
 
-    ``async for ws in connect(…)`` connects again, with growing delays, whenever the connection is lost.
+    ``async for ws in connect(…)`` connects again whenever the connection is lost, with growing delays while that fails.
 
     Args:
         uri: "ws://…" or "wss://…".
         origin, subprotocols: see ``ClientHandshake``.
         compression: "deflate", a ``Deflate``, or None.
-        additional_headers: of the request.
+        additional_headers: of the request: pairs of name and value, or a mapping.
+        user_agent_header: for the server, and a proxy; None for none.
+        proxy: the URL of an HTTP or SOCKS proxy, True for what the environment says, or None. SOCKS needs python-socks.
+            TLS to the server through TLS to a proxy needs Python 3.11, or uvloop.
         protocol: a subclass of ``WebSocketProtocol``, for callbacks.
         path: of a Unix socket, in place of the host and port of the URI.
+        unix: the connection is that of a Unix socket; a ``sock``, where there is no path.
         max_size: bytes of a message; None for any number.
         max_fragments: frames of a message; None for any number.
         text_as: "str", or "bytes" for text that is checked only.
         open_timeout: seconds that connecting may take, all redirects included; None for any time.
+        process_exception: what connecting again asks about an exception; it returns None to try once more, or the
+            exception to be raised.
+        reconnect_delays: gives the seconds before the second try, the third, and so on.
+        logger: for what is told while connecting again; "fastws.client" where there is none.
         options: of ``WebSocket``, such as ``max_queue``, ``ping_interval`` and ``close_timeout``.
-        others: of ``create_connection`` or ``create_unix_connection``, such as ``ssl``, ``host`` and ``sock``.
+        others: of ``create_connection`` or ``create_unix_connection``, such as ``ssl``, ``host`` and ``sock``; for the
+            connection to a proxy with "proxy_" in front, such as ``proxy_ssl``.
 
     Raises:
         OSError, TimeoutError: there is no connection.
-        HandshakeError: there is one, but no WebSocket; ``InvalidStatus`` where the server says why.
+        HandshakeError: there is one, but no WebSocket; ``InvalidStatus`` where the server says why, ``ProxyError``
+            where a proxy is why.
     """
 
     _OURS = ("ping_interval", "ping_timeout", "close_timeout", "write_limit", "max_queue")
@@ -59,33 +76,48 @@ class connect:  # noqa: N801 - used like a function
         origin: str | None = None,
         subprotocols: Sequence[str] = (),
         compression: str | Deflate | None = "deflate",
-        additional_headers: Iterable[tuple[str, str]] = (),
+        additional_headers: HeadersLike | None = None,
+        user_agent_header: str | None = PRODUCT,
+        proxy: str | bool | None = True,
         protocol: type[Endpoint] = WebSocket,
-        path: str | None = None,
+        path: str | os.PathLike[str] | None = None,
+        unix: bool = False,
         max_size: int | None = 2**20,
         max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
         text_as: str = "str",
         open_timeout: float | None = 10,
-        delays: Callable[[], Iterable[float]] | None = None,
+        process_exception: Callable[[Exception], Exception | None] | None = None,
+        reconnect_delays: Callable[[], Iterable[float]] | None = None,
+        logger: logging.Logger | logging.LoggerAdapter[Any] | None = None,
         **options: Any,
     ) -> None:
         self._uri = URI.parse(uri)
+        self._user_agent = user_agent_header
+        self._proxy = proxy
         self._handshake: dict[str, Any] = {
             "origin": origin,
             "subprotocols": subprotocols,
             "deflate": as_deflate(compression),
-            "headers": list(additional_headers),
+            "headers": _with_user_agent(as_pairs(additional_headers), user_agent_header),
         }
         self._protocol = protocol
-        self._path = path
+        self._path: Any = path
+        self._is_unix = unix or path is not None
         self._limits: dict[str, Any] = {
             "max_message_size": max_size,
             "max_fragments": max_fragments,
             "text_as": text_as,
         }
         self._open_timeout = open_timeout
-        self._delays = delays or _delays
+        self._process_exception = process_exception or _process_exception
+        self._delays = reconnect_delays or _delays
+        self._logger = logger or _logger
         self._options = {name: options.pop(name) for name in self._OURS if name in options}
+        for name in ("write_limit", "max_queue"):
+            if self._options.get(name) is not None:
+                self._options[name] = as_marks(self._options[name])
+        if "ssl" in options and bool(options["ssl"]) != self._uri.secure:
+            raise ValueError(f"ssl={options['ssl']!r} does not fit a {'wss' if self._uri.secure else 'ws'}:// URI")
         self._others = options
         self._websocket: Any = None
 
@@ -110,8 +142,10 @@ class connect:  # noqa: N801 - used like a function
                 if response is not None and response.status != 101:
                     raise InvalidStatus(str(error), response.status, response) from None
                 raise error
+            if self._others.get("sock") is not None:
+                raise InvalidStatus("a redirect needs a second connection, not sock", response.status, response)
             uri = target
-        raise HandshakeError(f"more than {_MAX_REDIRECTS} redirects")
+        raise HandshakeError(f"more than {_MAX_REDIRECTS} redirects", response.status)
 
     async def _open(self, uri: URI) -> Any:
         """One connection; whatever the server answered."""
@@ -122,24 +156,67 @@ class connect:  # noqa: N801 - used like a function
             connection = Connection(Role.CLIENT, handshake=ClientHandshake(uri, **self._handshake), **self._limits)
             websocket = self._protocol(connection, open_timeout=None, **self._options)
             websocket.answered = answered
+            if isinstance(websocket, WebSocket):
+                websocket.logger = self._logger
             return websocket
 
-        others = dict(self._others)
-        if uri.secure:
-            others.setdefault("ssl", True)
-            others.setdefault("server_hostname", uri.host)
-        if self._path is not None:
-            _, websocket = await loop.create_unix_connection(make, self._path, **others)
-        else:
-            if "sock" not in others:
-                others.setdefault("host", uri.host)
-                others.setdefault("port", uri.port)
-            _, websocket = await loop.create_connection(make, **others)
+        websocket = await self._dial(uri, make)
         try:
             await answered
         except BaseException:
             websocket.abort()
             raise
+        return websocket
+
+    async def _dial(self, uri: URI, make: Callable[[], Endpoint]) -> Any:
+        """The protocol of a connection to the server, whichever way leads there."""
+        loop = asyncio.get_running_loop()
+        others = dict(self._others)
+        if uri.secure:
+            others.setdefault("ssl", True)
+            others.setdefault("server_hostname", uri.host)
+        if self._is_unix:
+            return (await loop.create_unix_connection(make, self._path, **others))[1]
+        if others.get("sock") is not None:
+            return (await loop.create_connection(make, **others))[1]
+        others.setdefault("host", uri.host)
+        others.setdefault("port", uri.port)
+        url = proxy_from_environment(uri) if self._proxy is True else self._proxy
+        if not url:
+            direct = {name: value for name, value in others.items() if not name.startswith("proxy_")}
+            return (await loop.create_connection(make, **direct))[1]
+        proxy = Proxy.parse(url)
+        if proxy.is_socks:
+            return await self._through_socks(proxy, make, others)
+        return await self._through_http(proxy, make, others)
+
+    async def _through_socks(self, proxy: Proxy, make: Callable[[], Endpoint], others: dict[str, Any]) -> Any:
+        """All of TCP is the proxy's matter; what is left is TLS."""
+        host, port = others.pop("host"), others.pop("port")
+        local = {name: others.pop(name) for name in ("local_addr",) if name in others}
+        sock = await socks_tunnel(proxy, host, port, **local)
+        others = {name: value for name, value in others.items() if not name.startswith("proxy_")}
+        return (await asyncio.get_running_loop().create_connection(make, sock=sock, **others))[1]
+
+    async def _through_http(self, proxy: Proxy, make: Callable[[], Endpoint], others: dict[str, Any]) -> Any:
+        """Options of TLS are for the server, all others for the connection to the proxy."""
+        host, port = others.pop("host"), others.pop("port")
+        ours = {name: others.pop(name) for name in list(others) if name.startswith(("ssl", "server_hostname"))}
+        theirs = {name.removeprefix("proxy_"): value for name, value in others.items()}
+        transport = await http_tunnel(proxy, host, port, self._user_agent, **theirs)
+        websocket = make()
+        context = ours.pop("ssl", None)
+        if context:
+            if context is True:
+                context = tls.create_default_context()
+            try:
+                transport = await asyncio.get_running_loop().start_tls(transport, websocket, context, **ours)
+            except BaseException:
+                transport.abort()
+                raise
+        else:
+            transport.set_protocol(websocket)
+        websocket.connection_made(transport)
         return websocket
 
     def __await__(self) -> Generator[Any, None, Any]:
@@ -161,16 +238,52 @@ class connect:  # noqa: N801 - used like a function
         while True:
             try:
                 websocket = await self._connect()
-            except (OSError, asyncio.TimeoutError, HandshakeError) as error:
-                if isinstance(error, HandshakeError) and error.status not in (None, 500, 502, 503, 504):
+            except Exception as error:
+                fatal = self._process_exception(error)
+                if fatal is error:
                     raise
-                await asyncio.sleep(next(delays))
+                if fatal is not None:
+                    raise fatal from error
+                delay = next(delays)
+                kind = type(error).__name__
+                self._logger.info("connect failed; trying again in %.1f seconds: %s: %s", delay, kind, error)
+                await asyncio.sleep(delay)
                 continue
             delays = iter(self._delays())
             try:
                 yield websocket
             finally:
                 await websocket.close()
+
+
+def process_exception(error: Exception) -> Exception | None:
+    """Whether connecting may help where it has failed: None where there was no connection, or a server has trouble."""
+    if isinstance(error, HandshakeError):
+        return None if error.status in (None, 500, 502, 503, 504) else error
+    return None if isinstance(error, OSError | asyncio.TimeoutError) else error
+
+
+# The name belongs to an argument in `connect`.
+_process_exception = process_exception
+
+
+def unix_connect(path: str | os.PathLike[str] | None = None, uri: str | None = None, **options: Any) -> connect:
+    """Connect to a server on a Unix socket.
+
+    Args:
+        path: of the socket.
+        uri: what to ask for; "ws://localhost/", or "wss://localhost/" where there is ``ssl``.
+        options: of ``connect``.
+    """
+    if uri is None:
+        uri = "wss://localhost/" if options.get("ssl") else "ws://localhost/"
+    return connect(uri, path=path, unix=True, **options)
+
+
+def _with_user_agent(headers: list[tuple[str, str]], user_agent: str | None) -> list[tuple[str, str]]:
+    if user_agent is None or any(name.lower() == "user-agent" for name, _ in headers):
+        return headers
+    return [*headers, ("User-Agent", user_agent)]
 
 
 def _delays() -> Iterable[float]:

@@ -17,7 +17,9 @@ __all__ = [
     "ConnectionClosed",
     "ConnectionClosedError",
     "ConnectionClosedOK",
+    "InvalidProxyStatus",
     "InvalidStatus",
+    "ProxyError",
     "closed_error",
 ]
 
@@ -31,6 +33,22 @@ class InvalidStatus(HandshakeError):  # noqa: N818 - the name that users know
 
     Attributes:
         response: what it answered.
+    """
+
+    def __init__(self, text: str, status: int, response: Response) -> None:
+        super().__init__(text, status)
+        self.response = response
+
+
+class ProxyError(HandshakeError):
+    """The proxy does not lead to the server."""
+
+
+class InvalidProxyStatus(ProxyError):  # noqa: N818 - the name that users know
+    """The proxy answered CONNECT with a status that is not 2xx.
+
+    Attributes:
+        response: what it answered, without its body.
     """
 
     def __init__(self, text: str, status: int, response: Response) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..connection import Connection, Fragment, State
 from ..frames import CloseCode, Opcode
+from .options import as_marks
 
 if TYPE_CHECKING:
     from .. import Message, Ping, Pong
@@ -40,7 +41,8 @@ class Endpoint(asyncio.Protocol):
         ping_interval: seconds between pings that see whether the peer is there; None for no pings.
         ping_timeout: seconds that a pong may take; None for any time.
         close_timeout: seconds that the closing handshake may take, and the end of TCP once more; None for any time.
-        write_limit: bytes that may wait to be written before ``on_pause``; the transport's high-water mark.
+        write_limit: bytes that may wait to be written before ``on_pause``; the transport's high-water mark, or that and
+            the low-water one, as a tuple.
 
     Attributes:
         connection: as given.
@@ -80,7 +82,7 @@ class Endpoint(asyncio.Protocol):
         ping_interval: float | None = 20,
         ping_timeout: float | None = 20,
         close_timeout: float | None = 10,
-        write_limit: int = 32_768,
+        write_limit: int | tuple[int, int | None] = 32_768,
     ) -> None:
         self.connection = connection
         self.transport: Any = None
@@ -217,7 +219,7 @@ class Endpoint(asyncio.Protocol):
         self.transport = transport
         if self.group is not None:
             self.group.add(self)
-        transport.set_write_buffer_limits(self._write_limit)
+        transport.set_write_buffer_limits(*as_marks(self._write_limit))
         open_timeout = self._timeouts[0]
         if open_timeout is not None and self.connection.state is not _OPEN:
             self._open_timer = self._loop.call_later(open_timeout, self._not_opened)
@@ -247,6 +249,8 @@ class Endpoint(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
         self._open_timer = self._close_timer = self._keepalive = None
+        # The TLS of CPython 3.10 warns of transports that the peer has closed, and nobody else.
+        self.transport.close()
         if self.group is not None:
             self.group.discard(self)
         self._tell_answered()

@@ -5,36 +5,30 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ..connection import Connection, State
-from ..deflate import Deflate
 from ..errors import HandshakeError
 from ..frames import DEFAULT_MAX_FRAGMENTS, CloseCode, Role
 from ..handshake import Headers, Response, ServerHandshake
 from .exceptions import ConnectionClosed
+from .options import PRODUCT, as_deflate, as_marks
 from .protocol import Endpoint, WebSocketProtocol
 from .websocket import WebSocket
 
 if TYPE_CHECKING:
+    import os
     import re
     from collections.abc import Awaitable, Callable, Generator, Sequence
     from types import TracebackType
 
+    from ..deflate import Deflate
     from ..handshake import Request
 
-__all__ = ["Server", "ServerWebSocket", "serve"]
+__all__ = ["Server", "ServerWebSocket", "serve", "unix_serve"]
 
 _logger = logging.getLogger("fastws.server")
-
-
-def as_deflate(compression: str | Deflate | None) -> Deflate | None:
-    """What ``compression`` means: None, "deflate" for the defaults, or a ``Deflate``."""
-    if compression is None or isinstance(compression, Deflate):
-        return compression
-    if compression != "deflate":
-        raise ValueError(f"compression is 'deflate', a Deflate or None, not {compression!r}")
-    return Deflate()
 
 
 class ServerWebSocket(WebSocket):
@@ -52,16 +46,28 @@ class ServerWebSocket(WebSocket):
     def on_request(self, request: Request) -> None:
         self._task = self._loop.create_task(self._server._run(self, request))  # noqa: SLF001 - it is one of its own
 
+    def on_close(self) -> None:
+        super().on_close()
+        if self._task is not None and not self.is_opened:
+            # Nobody needs what `process_request` still thinks about; a shutdown would wait for it.
+            self._task.cancel()
+
 
 class Server:
-    """A server that listens; ``serve`` makes it."""
+    """A server that listens; ``serve`` makes it.
+
+    Attributes:
+        logger: for exceptions of handlers and of the opening handshake.
+    """
 
     def __init__(
         self,
         handler: Callable[[Any], Awaitable[None]],
         process_request: Callable[[Any, Any], Any] | None,
         select_subprotocol: Callable[[Any, Any], str | None] | None,
+        logger: logging.Logger | logging.LoggerAdapter[Any] | None = None,
     ) -> None:
+        self.logger = logger or _logger
         self._handler = handler
         self._process_request = process_request
         self._select_subprotocol = select_subprotocol
@@ -78,6 +84,14 @@ class Server:
     def sockets(self) -> tuple[Any, ...]:
         """That it listens on."""
         return tuple(self._server.sockets)
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that it runs in."""
+        return self._server.get_loop()
+
+    async def start_serving(self) -> None:
+        """Listen, where ``serve`` was told ``start_serving=False``."""
+        await self._server.start_serving()
 
     def is_serving(self) -> bool:
         return self._server.is_serving()
@@ -128,7 +142,7 @@ class Server:
         try:
             opened = await self._shake_hands(websocket, request)
         except Exception:
-            _logger.exception("opening handshake failed")
+            self.logger.exception("opening handshake failed")
             if websocket.connection.state is State.CONNECTING:
                 websocket.reject(500, body=b"Failed to open a WebSocket connection.\n")
             return
@@ -142,7 +156,7 @@ class Server:
             websocket.start_close(CloseCode.GOING_AWAY)
             raise
         except Exception:
-            _logger.exception("connection handler failed")
+            self.logger.exception("connection handler failed")
             websocket.start_close(CloseCode.INTERNAL_ERROR)
         else:
             websocket.start_close()
@@ -156,7 +170,8 @@ class Server:
                 response = await response
         connection = websocket.connection
         if connection.state is not State.CONNECTING:
-            return False
+            # It has answered by itself, or the client is gone.
+            return connection.state is State.OPEN
         if response is not None:
             websocket.reject(response.status, response.headers.raw_items(), response.body)
             return False
@@ -182,11 +197,15 @@ class serve:  # noqa: N801 - used like a function
             ``WebSocketProtocol``.
         host, port: as ``create_server`` of asyncio takes them.
         path: of a Unix socket, in their place.
+        unix: listen on a Unix socket; on ``sock``, where there is no path.
         origins, subprotocols: see ``ServerHandshake``.
         select_subprotocol: takes the ``WebSocket`` and what the client offers, and returns one of these or None.
         compression: "deflate", a ``Deflate``, or None.
         process_request: takes the ``WebSocket`` and its request, and returns None, or a ``Response`` that refuses it; a
-            coroutine function will do, too.
+            coroutine function will do, too. ``basic_auth`` makes one. It may also answer by itself: with
+            ``accept(headers=…)``, which adds headers to the 101, or with ``reject``.
+        server_header: of every answer; None for none.
+        logger: for exceptions; "fastws.server" where there is none.
         max_size: bytes of a message; None for any number.
         max_fragments: frames of a message; None for any number.
         text_as: "str", or "bytes" for text that is checked only.
@@ -202,23 +221,27 @@ class serve:  # noqa: N801 - used like a function
         host: Any = None,
         port: int | None = None,
         *,
-        path: str | None = None,
+        path: str | os.PathLike[str] | None = None,
+        unix: bool = False,
         origins: Sequence[str | re.Pattern[str] | None] | None = None,
         subprotocols: Sequence[str] = (),
         select_subprotocol: Callable[[Any, Any], str | None] | None = None,
         compression: str | Deflate | None = "deflate",
         process_request: Callable[[Any, Any], Any] | None = None,
+        server_header: str | None = PRODUCT,
+        logger: logging.Logger | logging.LoggerAdapter[Any] | None = None,
         max_size: int | None = 2**20,
         max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
         text_as: str = "str",
         **options: Any,
     ) -> None:
-        self._where = (path,) if path is not None else (host, port)
-        self._is_unix = path is not None
+        self._is_unix = unix or path is not None
+        self._where = (path,) if self._is_unix else (host, port)
         self._handshake: dict[str, Any] = {
             "origins": origins,
             "subprotocols": subprotocols,
             "deflate": as_deflate(compression),
+            "server": server_header,
         }
         self._limits: dict[str, Any] = {
             "max_message_size": max_size,
@@ -226,11 +249,22 @@ class serve:  # noqa: N801 - used like a function
             "text_as": text_as,
         }
         self._options = {name: options.pop(name) for name in self._OURS if name in options}
-        self._others = options
+        for name in ("write_limit", "max_queue"):
+            if self._options.get(name) is not None:
+                self._options[name] = as_marks(self._options[name])
+        self._others = self._with_tls_timeouts(options)
         self._protocol: type[WebSocketProtocol] | None = None
         if isinstance(handler, type) and issubclass(handler, WebSocketProtocol):
             self._protocol = handler
-        self._server = Server(handler, process_request, select_subprotocol)  # type: ignore[arg-type]
+        self._server = Server(handler, process_request, select_subprotocol, logger)  # type: ignore[arg-type]
+
+    def _with_tls_timeouts(self, others: dict[str, Any]) -> dict[str, Any]:
+        """Opening and closing TLS may take as long as opening and closing a WebSocket."""
+        if others.get("ssl") is not None:
+            others.setdefault("ssl_handshake_timeout", self._options.get("open_timeout", 10) or None)
+            if sys.version_info >= (3, 11):
+                others.setdefault("ssl_shutdown_timeout", self._options.get("close_timeout", 10) or None)
+        return others
 
     def _make(self) -> Endpoint:
         handshake = ServerHandshake(**self._handshake)
@@ -240,6 +274,7 @@ class serve:  # noqa: N801 - used like a function
             endpoint = self._protocol(connection, **self._options)
         else:
             endpoint = ServerWebSocket(connection, self._server, **self._options)
+            endpoint.logger = self._server.logger
         endpoint.group = self._server._connections  # noqa: SLF001
         return endpoint
 
@@ -259,3 +294,18 @@ class serve:  # noqa: N801 - used like a function
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._server.__aexit__(kind, error, traceback)
+
+
+def unix_serve(
+    handler: Callable[[Any], Awaitable[None]] | type[WebSocketProtocol],
+    path: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> serve:
+    """Listen for clients on a Unix socket.
+
+    Args:
+        handler: as ``serve`` takes it.
+        path: of the socket.
+        options: of ``serve``.
+    """
+    return serve(handler, path=path, unix=True, **options)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
 import os
+import uuid
 from collections import deque
 from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +15,7 @@ from ..backend import backend as _twin
 from ..connection import Connection, Fragment, State
 from ..frames import CloseCode, Opcode, Role
 from .exceptions import ConcurrencyError, ConnectionClosedOK, closed_error
+from .options import as_marks
 from .protocol import LONG, Endpoint
 
 if TYPE_CHECKING:
@@ -40,15 +44,27 @@ class WebSocket(Endpoint):
     Args:
         connection: without I/O, its handshake still to be made.
         max_queue: messages that may wait to be received before reading pauses; None for any number. What is in the
-            reads that were under way then may come on top.
+            reads that were under way then may come on top. As a tuple: that, and how many wait when it goes on.
         options: those of ``Endpoint``.
+
+    Attributes:
+        logger: of the client or server that it belongs to.
+        username: who it is, where ``basic_auth`` let it in; otherwise None.
     """
 
-    def __init__(self, connection: Connection, *, max_queue: int | None = 16, **options: Any) -> None:
+    logger: logging.Logger | logging.LoggerAdapter[Any] = logging.getLogger("fastws.asyncio")
+    username: str | None = None
+
+    def __init__(
+        self, connection: Connection, *, max_queue: int | tuple[int, int | None] | None = 16, **options: Any
+    ) -> None:
         super().__init__(connection, **options)
         # Messages and fragments that nobody has received.
         self._queue: deque[Message | Fragment] = deque()
-        self._max_queue = max_queue
+        self._max_queue: int | None = None
+        self._low_queue = 0
+        if max_queue is not None:
+            self._max_queue, self._low_queue = as_marks(max_queue)
         self._is_paused = False
         # Who waits for one.
         self._receiver: asyncio.Future[None] | None = None
@@ -62,6 +78,11 @@ class WebSocket(Endpoint):
         self._lost: asyncio.Future[None] = self._loop.create_future()
 
     # What there is to know
+
+    @functools.cached_property
+    def id(self) -> uuid.UUID:
+        """One that no other connection has, for logs."""
+        return uuid.uuid4()
 
     @property
     def request(self) -> Request | None:
@@ -184,7 +205,7 @@ class WebSocket(Endpoint):
 
     def _pop(self) -> Message | Fragment:
         part = self._queue.popleft()
-        if self._is_paused and len(self._queue) <= (self._max_queue or 0) // 4:
+        if self._is_paused and len(self._queue) <= self._low_queue:
             self._resume_reading()
         return part
 

@@ -18,9 +18,9 @@ import pytest
 import trustme
 import websockets.asyncio.client
 
-from endpoints import CLIENT_CLOSE, PIECES, SERVER_CLOSE, Answer, answer, ended, in_loop
 from fastws import Close, State
 from fastws.asyncio import ConnectionClosed, ConnectionClosedError, InvalidStatus, WebSocket, connect, serve
+from fastws_endpoints import CLIENT_CLOSE, PIECES, SERVER_CLOSE, Answer, answer, ended, in_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from endpoints import CLIENT_CLOSE, PATIENCE, PIECES, SERVER_CLOSE, Answer, answer, ended, in_loop
 from fastws import Close, State
 from fastws.asyncio import ConnectionClosed, WebSocket, connect, serve
+from fastws_endpoints import CLIENT_CLOSE, PATIENCE, PIECES, SERVER_CLOSE, Answer, answer, ended, in_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -43,7 +43,7 @@ def library_cases() -> list[Case]:
         opcode = 1 if isinstance(message, str) else 2
         return [len(internals._build_data_frame_for_sending(message, opcode)) for _ in range(count)]
 
-    # Plain it cannot send more than 65,535 bytes, and calls itself for every read of a long message until Python forbids.
+    # Plain it cannot send more than 65,535 bytes, nor receive what takes a thousand reads, each a call within the last.
     too_long = size_name(MIB)
     cases = [*received("slack-sdk", receive), *sent("slack-sdk", send)]
     return [case for case in cases if not case.name.endswith(too_long)]
