@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ..measure import describe
-from ..measure.endpoints import CONTENDERS, idle_memory, missing
+from ..measure.endpoints import CONTENDERS, UNCOMPRESSED, idle_memory, missing
 from .figures import machine
 from .progress import progress
 from .table import Table, markdown, show
@@ -31,10 +31,12 @@ def measure_memory(options: argparse.Namespace) -> int:
         for name in CONTENDERS:
             for how, compression in _HOW.items():
                 step(name, how)
-                figure = None if missing(name) else idle_memory(name, count, compression=compression)
+                cannot = missing(name) or (compression and name in UNCOMPRESSED)
+                figure = None if cannot else idle_memory(name, count, compression=compression)
                 told.setdefault(name, []).append(figure)
     rows = [[name, *["-" if figure is None else f"{figure / 1024:.1f} KiB" for figure in told[name]]] for name in told]
     notes = [f"{name}: needs {missing(name)}" for name in CONTENDERS if missing(name)]
+    notes.append("No message was sent yet: some take their memory for compression with the first one.")
     title = f"Memory of an idle connection, one of {count}"
     table = Table(title, ["server", *_HOW], rows, numbers=True, notes=notes)
     if options.markdown:

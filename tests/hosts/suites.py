@@ -39,9 +39,10 @@ class Run:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def plain_and_accelerated(host: str) -> dict[str, Run]:
+def plain_and_accelerated(host: str, **environment: str) -> dict[str, Run]:
     """A plain run, and one with each twin: ``"plain"``, ``"python"``, ``"native"``."""
-    return {"plain": Run(), **{backend: Run((host,), backend) for backend in BACKENDS}}
+    plain = Run(environment=environment)
+    return {"plain": plain, **{backend: Run((host,), backend, environment=environment) for backend in BACKENDS}}
 
 
 def run_pytest(

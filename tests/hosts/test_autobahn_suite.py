@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
 
-from suites import Run, check_runs, plain_and_accelerated, run_pytest
+from suites import check_runs, plain_and_accelerated, run_pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,23 +23,24 @@ _NOT_HIT = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("framework", "nvx", "tests", "passed", "not_hit"),
-    [
-        ("TWISTED", "", ["websocket.test", "nvx.test", "twisted.test.test_tx_protocol"], 98, []),
-        ("TWISTED", "0", ["websocket.test", "nvx.test"], 69, []),
-        ("ASYNCIO", "0", ["asyncio.test.test_aio_websocket"], 4, [f"{_PROTOCOL}.WebSocketProtocol.sendFrame"]),
-    ],
-)
+# Framework, whether NVX is used, tests, how many of them pass in the oldest release that is tried here, and what they do
+# not go through.
+_RUNS: list[tuple[str, str, list[str], int, list[str]]] = [
+    ("TWISTED", "", ["websocket.test", "nvx.test", "twisted.test.test_tx_protocol"], 60, []),
+    ("TWISTED", "0", ["websocket.test", "nvx.test"], 40, []),
+]
+if int(version("autobahn").split(".")[0]) >= 25:
+    # Before that, the tests for asyncio need a plugin that pytest does not bring.
+    not_sent = [f"{_PROTOCOL}.WebSocketProtocol.sendFrame"]
+    _RUNS.append(("ASYNCIO", "0", ["asyncio.test.test_aio_websocket"], 4, not_sent))
+
+
+@pytest.mark.parametrize(("framework", "nvx", "tests", "passed", "not_hit"), _RUNS)
 def test_accelerated(
     framework: str, nvx: str, tests: list[str], passed: int, not_hit: list[str], tmp_path: Path
 ) -> None:
     """On both frameworks, with NVX where it is built, and without."""
-    environment = {f"USE_{framework}": "1", "AUTOBAHN_USE_NVX": nvx}
-    runs = {
-        name: Run(run.hosts, run.backend, environment=environment)
-        for name, run in plain_and_accelerated("autobahn").items()
-    }
+    runs = plain_and_accelerated("autobahn", **{f"USE_{framework}": "1", "AUTOBAHN_USE_NVX": nvx})
     found = importlib.util.find_spec("autobahn")
     assert found is not None
     assert found.submodule_search_locations is not None

@@ -17,10 +17,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     with serving() as url:
         server = {"LOCAL_WS_SERVER_PORT": url.rpartition(":")[2].strip("/")}
         runs = {
-            **{
-                name: Run(run.hosts, run.backend, environment=server)
-                for name, run in plain_and_accelerated("websocket-client").items()
-            },
+            **plain_and_accelerated("websocket-client", **server),
             "plain with wsaccel": Run((), BACKENDS[-1], "offered", server),
             "accelerated with wsaccel": Run(("websocket-client",), BACKENDS[-1], "offered", server),
         }

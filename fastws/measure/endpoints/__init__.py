@@ -7,7 +7,7 @@ Every server is a process of its own, the client that drives them is this one. `
 from __future__ import annotations
 
 from .load import LOOPS, Endpoints, echo_cases
-from .memory import CONTENDERS, idle_memory
+from .memory import CONTENDERS, UNCOMPRESSED, idle_memory
 from .servers import missing
 
-__all__ = ["CONTENDERS", "LOOPS", "Endpoints", "echo_cases", "idle_memory", "missing"]
+__all__ = ["CONTENDERS", "LOOPS", "UNCOMPRESSED", "Endpoints", "echo_cases", "idle_memory", "missing"]

@@ -9,17 +9,22 @@ from typing import Final
 
 from .process import ServerProcess
 
-__all__ = ["CONTENDERS", "idle_memory"]
+__all__ = ["CONTENDERS", "UNCOMPRESSED", "idle_memory"]
 
 #: Those that are compared, fastws first.
 CONTENDERS: Final = ("fastws callbacks", "fastws async", "websockets", "aiohttp", "tornado", "picows core")
+
+#: Those of them that have no compression.
+UNCOMPRESSED: Final = frozenset({"picows core"})
 
 # Connections that are open before the first look, so that what all of them share is there.
 _WARM: Final = 100
 
 
 def idle_memory(name: str, connections: int, *, compression: bool, loop: str = "asyncio") -> float:
-    """Bytes of memory for each connection that is open and idle, after one message each with compression off.
+    """Bytes of memory for each connection that is open and has carried no message yet.
+
+    What a server takes for compression with the first message is not in it.
 
     Args:
         name: the server.
