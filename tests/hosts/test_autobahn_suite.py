@@ -23,7 +23,7 @@ _NOT_HIT = [
 ]
 
 
-# Framework, whether NVX is used, tests, how many of them pass in the oldest release that is tried here, and what they do
+# Framework, whether NVX is used, tests, how many of them pass in the oldest release that is tried here, what they do
 # not go through.
 _RUNS: list[tuple[str, str, list[str], int, list[str]]] = [
     ("TWISTED", "", ["websocket.test", "nvx.test", "twisted.test.test_tx_protocol"], 60, []),
