@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import re
 import signal
 import socket
@@ -247,16 +248,17 @@ def test_commands(echo: str) -> None:
 
 
 def test_close_with_code_and_reason() -> None:
-    seen = []
+    seen: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def handler(ws: ServerConnection) -> None:
         with pytest.raises(ConnectionClosed) as caught:
             ws.recv(_PATIENCE)
-        seen.append(caught.value.rcvd)
+        seen.put(caught.value.rcvd)
 
     with peer(handler) as uri:
         ended = run("connect", uri, stdin="/close 4000 good bye\n")
-    assert [(each.code, each.reason) for each in seen if each is not None] == [(4000, "good bye")]
+        close = seen.get(timeout=_PATIENCE)
+    assert (close.code, close.reason) == (4000, "good bye")
     assert ended == Ended(1, "", f"* connected to {uri}\n* closed: 4000 good bye\n")
 
 
@@ -281,13 +283,13 @@ def test_the_connection_is_lost() -> None:
 
 
 def test_an_interrupt_closes_the_connection() -> None:
-    seen = []
+    seen: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def handler(ws: ServerConnection) -> None:
         ws.send("here")
         with pytest.raises(ConnectionClosed) as caught:
             ws.recv(_PATIENCE)
-        seen.append(caught.value.rcvd)
+        seen.put(caught.value.rcvd)
 
     with peer(handler) as uri, started("connect", uri) as process:
         assert process.stdout is not None
@@ -295,7 +297,7 @@ def test_an_interrupt_closes_the_connection() -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(_PATIENCE) == 130
         assert end(process) == Ended(130, "", f"* connected to {uri}\n")
-    assert [each.code for each in seen if each is not None] == [1001]
+        assert seen.get(timeout=_PATIENCE).code == 1001
 
 
 def test_options_of_the_handshake() -> None:

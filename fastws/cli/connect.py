@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import io
+import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, Final
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, ValueError, HandshakeError) as error:
         print(f"{PROGRAM} connect: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
 
 
@@ -68,7 +69,17 @@ def _take_any_characters() -> None:
             stream.reconfigure(errors=errors)
 
 
+def _cancel_on_interrupt() -> None:
+    """Let an interrupt cancel this task, so that the connection is closed, wherever the loop stands."""
+    task = asyncio.current_task()
+    assert task is not None
+    # Where the loop cannot (Windows), it is a KeyboardInterrupt.
+    with contextlib.suppress(NotImplementedError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+
+
 async def _talk(options: argparse.Namespace) -> int:
+    _cancel_on_interrupt()
     connection = await connect(
         options.uri,
         subprotocols=options.subprotocol,
