@@ -24,6 +24,22 @@ _HANDSHAKE = (
 )
 
 
+#: What is echoed: text and binary, of every form of the length, and what takes many reads.
+PAYLOADS: list[str | bytes] = [
+    "",
+    b"",
+    "héllo",
+    b"\xff\x00",
+    "x" * 125,
+    "é" * 63,
+    "中" * 1365,
+    b"\x80" * 65_535,
+    "😀" * 16_384,
+    "a" * 300_000,
+    bytes(range(256)) * 1024,
+]
+
+
 @contextmanager
 def serving(server: str, host: str = "", **environment: str) -> Iterator[int]:
     """A server, for as long as the block runs; yields its port.

@@ -8,25 +8,11 @@ import pytest
 import websockets.sync.client
 
 from scripted import KEY, frame
-from scripted_servers import exchange, serving
+from scripted_servers import PAYLOADS, exchange, serving
 from suites import BACKENDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PAYLOADS: list[str | bytes] = [
-    "",
-    b"",
-    "héllo",
-    b"\xff\x00",
-    "x" * 125,
-    "é" * 63,
-    "中" * 1365,
-    b"\x80" * 65_535,
-    "😀" * 16_384,
-    "a" * 300_000,
-    bytes(range(256)) * 1024,
-]
 
 # What a client sends; the server answers until something is wrong.
 TRAFFIC: dict[str, list[bytes]] = {

@@ -12,26 +12,12 @@ from ws4py.client.threadedclient import WebSocketClient  # type: ignore[import-u
 import fastws.hosts
 import live_server
 from scripted import KEY, called, frame
-from scripted_servers import exchange, serving
+from scripted_servers import PAYLOADS, exchange, serving
 from scripted_ws4py import told
 from suites import BACKENDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-PAYLOADS: list[str | bytes] = [
-    "",
-    b"",
-    "héllo",
-    b"\xff\x00",
-    "x" * 125,
-    "é" * 63,
-    "中" * 1365,
-    b"\x80" * 65_535,
-    "😀" * 16_384,
-    "a" * 300_000,
-    bytes(range(256)) * 1024,
-]
 
 
 # The client -----------------------------------------------------------------------------------------------------------
