@@ -100,6 +100,8 @@ class Conversation(RuleBasedStateMachine):
             self.begun[side] = [data[i * size : (i + 1) * size] for i in range(pieces - 1)]
             self.begun[side] += [data[(pieces - 1) * size :], data]
             self._go_on(side, first=True)
+            while self.begun[side] and self._loses_its_place(side):
+                self._go_on(side, first=False)
 
     @rule(side=_SIDES)
     def go_on(self, side: int) -> None:
@@ -133,6 +135,10 @@ class Conversation(RuleBasedStateMachine):
     def _is_inside_a_message(self) -> bool:
         """Where websockets does not accept a close frame, though RFC 6455 §5.4 allows it."""
         return self.other == "websockets" and any(self.begun)
+
+    def _loses_its_place(self, side: int) -> bool:
+        """Whether a control frame between compressed fragments loses its receiver, against RFC 6455 §5.4."""
+        return self.other == "wsproto" and side == 0 and bool(self.peers[side].is_compressed)
 
     # What arrives
 
