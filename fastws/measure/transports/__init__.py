@@ -1,0 +1,1 @@
+"""Server push, transport against transport."""
