@@ -32,9 +32,10 @@ from . import PROGRAM
 from .chart import draw, why_not
 from .figures import machine, tables
 from .memory import measure_memory
-from .options import name_list
+from .options import name_list, positive
 from .progress import progress
 from .table import markdown, show
+from .transports import SUBSCRIBERS, measure_transports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,7 +45,8 @@ __all__ = ["main"]
 _DESCRIPTION = """\
 Measure on this machine. kernels: bytes a second of each CPU kernel. codec: each function against the library that does
 the same work best. hosts: host libraries, plain and accelerated. endpoints: servers under load, one process each.
-memory: what an idle connection costs a server. Without one of them: hosts, and the codec in short, in about a minute.
+memory: what an idle connection costs a server. transports: server push by WebSocket, HTTP polling, Comet, Server-Sent
+Events and MQTT, in some minutes. Without one of them: hosts, and the codec in short, in about a minute.
 A ratio such as 5.00x says that fastws took a fifth of that time; times are those of the best batch, ± half the spread
 of the middle half.
 """
@@ -55,6 +57,8 @@ def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     if options.suite == "memory":
         return measure_memory(options)
+    if options.suite == "transports":
+        return measure_transports(options)
     plan = QUICK if options.quick else Plan()
     if options.suite == "endpoints":
         # A batch waits for another process, so the wall clock counts.
@@ -88,6 +92,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error(f"--hosts does not go with {options.suite}")
     if options.hosts and (refused := _refused(options.hosts)) is not None:
         parser.error(refused)
+    if options.subscribers is not None and options.suite != "transports":
+        parser.error("--subscribers goes with transports only")
+    options.subscribers = options.subscribers or SUBSCRIBERS
     if options.plot is not None and options.suite == "memory":
         parser.error("--plot does not go with memory")
     if options.plot is not None and (reason := why_not(options.plot)) is not None:
@@ -97,9 +104,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} bench", description=_DESCRIPTION, allow_abbrev=False)
-    parser.add_argument(
-        "suite", nargs="?", choices=("kernels", "codec", "hosts", "endpoints", "memory"), help="what to measure"
-    )
+    parser.add_argument("suite", nargs="?", choices=_CHOICES, help="what to measure")
     parser.add_argument(
         "--hosts",
         metavar="A,B",
@@ -107,12 +112,20 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="measure these hosts only, and fail where one cannot be",
     )
+    parser.add_argument(
+        "--subscribers",
+        metavar="N",
+        type=positive,
+        help=f"how many get each message of transports; {SUBSCRIBERS} where this is not given",
+    )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every figure, and the machine, as JSON")
     parser.add_argument("--plot", metavar="FILE", type=Path, help="draw a chart (needs matplotlib, the extra 'plot')")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown, with the goals set")
     parser.add_argument("--quick", action="store_true", help="see that everything works; the figures mean little")
     return parser
 
+
+_CHOICES: Final = ("kernels", "codec", "hosts", "endpoints", "memory", "transports")
 
 # Seconds that the hosts may take in a short run, as far as few rounds will do.
 _SHORT_RUN: Final = 45.0

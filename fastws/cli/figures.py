@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ..measure import Measurement
 
-__all__ = ["duration", "grouped", "machine", "ratio", "speed", "tables"]
+__all__ = ["duration", "figure", "grouped", "machine", "ratio", "speed", "tables"]
 
 _EMPTY = "-"
 
@@ -93,26 +93,27 @@ def speed(one: Measurement, name: str) -> str:
     """Bytes or messages a second in the best batch."""
     rate = 1 / one.per_unit(name)
     if one.case.unit == "byte":
-        return f"{_figure(rate / 1e9)} GB/s" if rate >= 1e8 else f"{_figure(rate / 1e6)} MB/s"
+        return f"{figure(rate / 1e9)} GB/s" if rate >= 1e8 else f"{figure(rate / 1e6)} MB/s"
     if rate >= 1e6:
-        return f"{_figure(rate / 1e6)} M/s"
-    return f"{_figure(rate / 1e3)} k/s" if rate >= 1e3 else f"{_figure(rate)} /s"
+        return f"{figure(rate / 1e6)} M/s"
+    return f"{figure(rate / 1e3)} k/s" if rate >= 1e3 else f"{figure(rate)} /s"
 
 
 def duration(seconds: float) -> str:
     """A time with its unit and three figures."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
-            return f"{_figure(seconds / size)} {unit}"
-    return f"{_figure(seconds / 1e-9)} ns"
+            return f"{figure(seconds / size)} {unit}"
+    return f"{figure(seconds / 1e-9)} ns"
 
 
 def ratio(value: float) -> str:
     """How many times as fast."""
-    return f"{_figure(value)}x"
+    return f"{figure(value)}x"
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
+    """Three figures, or all that stand before the point."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from typing import Final
 
 from .ends import HOST, PATIENCE
 
-__all__ = ["Broker", "find_mosquitto"]
+__all__ = ["Broker", "find_mosquitto", "mosquitto_version"]
 
 #: Where Debian and Homebrew put it, beside the PATH.
 _FOLDERS: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
@@ -25,6 +26,17 @@ _TRIES: Final = 5
 def find_mosquitto() -> str | None:
     """The path of the program, if it is installed."""
     return shutil.which("mosquitto") or shutil.which("mosquitto", path=_FOLDERS)
+
+
+def mosquitto_version() -> str | None:
+    """Such as "2.0.11"; None where it is not installed."""
+    program = find_mosquitto()
+    if program is None:
+        return None
+    # It knows no option that tells nothing else, and calls this one an error.
+    told = subprocess.run([program, "-h"], capture_output=True, text=True, check=False)  # noqa: S603
+    found = re.search(r"version (\S+)", told.stdout)
+    return found[1] if found else "of an unknown version"
 
 
 class Broker:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-__all__ = ["HOST", "PATIENCE", "RETRY", "Publisher", "Subscriber", "Take"]
+__all__ = ["HOST", "PATIENCE", "RETRY", "TOPIC", "Publisher", "Subscriber", "Take"]
 
 HOST: Final = "127.0.0.1"
+
+#: Of MQTT: what is published to all goes here.
+TOPIC: Final = "news/all"
 
 #: Seconds that anything may take that has to happen, on a machine that does other work.
 PATIENCE: Final = 60

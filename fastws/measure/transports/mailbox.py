@@ -57,7 +57,7 @@ class Mailbox:
         if after >= self._last and seconds != 0:
             try:
                 await asyncio.wait_for(self._wait(after), seconds)
-            except asyncio.TimeoutError:  # noqa: UP041 - CPython 3.10 has two
+            except asyncio.TimeoutError:
                 return []
         found: list[bytes] = []
         size = 0
@@ -89,9 +89,7 @@ class Mailbox:
 
     def _forget(self) -> None:
         """Drop the oldest that were handed out, where more is kept than need be."""
-        while self._first <= self._handed and (
-            len(self._messages) > _LIMIT or self._kept_bytes > _LIMIT_BYTES
-        ):
+        while self._first <= self._handed and (len(self._messages) > _LIMIT or self._kept_bytes > _LIMIT_BYTES):
             self._kept_bytes -= len(self._messages.popleft())
             self._first += 1
 

@@ -16,15 +16,12 @@ from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion
 
 from .broker import Broker
-from .ends import HOST, PATIENCE
+from .ends import HOST, PATIENCE, TOPIC
 
 if TYPE_CHECKING:
     from .ends import Take
 
-__all__ = ["MqttPublisher", "MqttSubscriber", "TOPIC"]
-
-#: What is published to all goes here.
-TOPIC: Final = "news/all"
+__all__ = ["MqttPublisher", "MqttSubscriber"]
 
 # Before the number of a subscriber: what it sends, and what it gets back.
 _UP: Final = "up/"
@@ -40,8 +37,8 @@ _KEEPALIVE: Final = 60
 def _client(name: str, **options: Any) -> Client:
     """A client that sends small packets at once, as asyncio's transports do.
 
-    With Nagle's algorithm, which paho and mosquitto leave on, one packet in flight keeps the next one back for the 40 ms
-    of a delayed acknowledgement.
+    With Nagle's algorithm, which paho and mosquitto leave on, one packet in flight keeps the next one back for the 40
+    ms of a delayed acknowledgement.
     """
     client = Client(CallbackAPIVersion.VERSION2, client_id=name, **options)
 

@@ -84,7 +84,9 @@ def _polling(name: str, interval: float, *, keep: bool) -> Transport:
     )
 
 
-def _websocket(name: str, library: str, package: str, *, accelerates: str | None = None, ends: str = "WebSocket") -> Transport:
+def _websocket(
+    name: str, library: str, package: str, *, accelerates: str | None = None, ends: str = "WebSocket"
+) -> Transport:
     return Transport(
         name,
         "websocket",

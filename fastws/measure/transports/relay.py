@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -36,6 +36,29 @@ class Counts:
         return Counts(self.down - before.down, self.up - before.up, self.connections - before.connections)
 
 
+@dataclass
+class _Network:
+    """What all connections of a relay share.
+
+    Attributes:
+        target: the port of the server.
+        loop: in which all of it happens.
+        down, up, connections: as in ``Counts``.
+        is_cut: whether connections are dropped.
+        swallows: whether what clients send is counted, and then forgotten.
+        open: both ends of each connection.
+    """
+
+    target: int
+    loop: asyncio.AbstractEventLoop
+    down: int = 0
+    up: int = 0
+    connections: int = 0
+    is_cut: bool = False
+    swallows: bool = False
+    open: set[_Side] = field(default_factory=set)
+
+
 class Relay:
     """Passes TCP connections on, in a thread of its own, for the time of a ``with`` block.
 
@@ -50,12 +73,8 @@ class Relay:
 
     def __init__(self, target: int) -> None:
         self.port = 0
-        self._target = target
-        self._down = self._up = self._connections = 0
-        self._is_cut = False
-        self._swallows = False
-        self._open: set[_Side] = set()
         self._loop = asyncio.new_event_loop()
+        self._network = _Network(target, self._loop)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self) -> Relay:
@@ -74,20 +93,20 @@ class Relay:
     @property
     def counts(self) -> Counts:
         """So far."""
-        return Counts(self._down, self._up, self._connections)
+        return Counts(self._network.down, self._network.up, self._network.connections)
 
     def swallow(self) -> None:
         """Keep what clients send from the server from now on, such as their acknowledgements; ``mend`` ends it."""
-        self._swallows = True
+        self._network.swallows = True
 
     def cut(self) -> None:
         """Drop all connections, and every new one at once, until ``mend``."""
-        self._is_cut = True
+        self._network.is_cut = True
         self._call(self._drop_all)
 
     def mend(self) -> None:
         """The network is as good as new."""
-        self._is_cut = self._swallows = False
+        self._network.is_cut = self._network.swallows = False
 
     def _call(self, function: Callable[[], Any]) -> Any:
         async def run() -> Any:
@@ -96,10 +115,10 @@ class Relay:
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(_PATIENCE)
 
     async def _listen(self) -> asyncio.Server:
-        return await self._loop.create_server(lambda: _Near(self), _HOST, 0)
+        return await self._loop.create_server(lambda: _Near(self._network), _HOST, 0)
 
     async def _drop_all(self) -> None:
-        for side in list(self._open):
+        for side in list(self._network.open):
             side.transport.abort()
 
     async def _end(self) -> None:
@@ -110,24 +129,24 @@ class Relay:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._drop_all()
         # What was aborted is told so in the next turn of the loop.
-        while self._open:
+        while self._network.open:
             await asyncio.sleep(0)
 
 
 class _Side(asyncio.Protocol):
     """One of the two ends of a connection."""
 
-    def __init__(self, relay: Relay) -> None:
-        self.relay = relay
+    def __init__(self, network: _Network) -> None:
+        self.network = network
         self.transport: Any = None
         self.other: _Side | None = None
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        self.relay._open.add(self)
+        self.network.open.add(self)
 
     def connection_lost(self, _: Exception | None) -> None:
-        self.relay._open.discard(self)
+        self.network.open.discard(self)
         if self.other is not None and self.other.transport is not None:
             self.other.transport.close()
 
@@ -147,26 +166,26 @@ class _Near(_Side):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if self.relay._is_cut:
+        if self.network.is_cut:
             transport.abort()
             return
-        self.relay._connections += 1
-        self._early = bytearray()
-        self._connecting = self.relay._loop.create_task(self._connect())
+        self.network.connections += 1
+        self.early = bytearray()
+        self._connecting = self.network.loop.create_task(self._connect())
 
     async def _connect(self) -> None:
         try:
-            await self.relay._loop.create_connection(lambda: _Far(self.relay, self), _HOST, self.relay._target)
+            await self.network.loop.create_connection(lambda: _Far(self.network, self), _HOST, self.network.target)
         except OSError:
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        relay = self.relay
-        relay._up += len(data)
-        if relay._swallows:
+        network = self.network
+        network.up += len(data)
+        if network.swallows:
             return
         if self.other is None:
-            self._early += data
+            self.early += data
         else:
             self.other.transport.write(data)
 
@@ -174,8 +193,8 @@ class _Near(_Side):
 class _Far(_Side):
     """Towards the server."""
 
-    def __init__(self, relay: Relay, near: _Near) -> None:
-        super().__init__(relay)
+    def __init__(self, network: _Network, near: _Near) -> None:
+        super().__init__(network)
         self.other: _Near = near
 
     def connection_made(self, transport: Any) -> None:
@@ -185,8 +204,8 @@ class _Far(_Side):
             transport.abort()
             return
         near.other = self
-        transport.write(bytes(near._early))
+        transport.write(bytes(near.early))
 
     def data_received(self, data: bytes) -> None:
-        self.relay._down += len(data)
+        self.network.down += len(data)
         self.other.transport.write(data)

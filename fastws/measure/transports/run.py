@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -11,18 +13,21 @@ from .process import End
 from .relay import Counts, Relay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from .registry import Transport
     from .workloads import Workload
 
-__all__ = ["QUIET", "Ends", "Result", "measure"]
+__all__ = ["LAST", "QUIET", "Ends", "Result", "measure", "measure_all"]
 
 #: Seconds without any message after which no more is expected.
 QUIET: Final = 5.0
 
-# Seconds after which what has not come is not waited for.
-_LAST: Final = 20.0
+#: Seconds after which what has not come is not waited for.
+LAST: Final = 20.0
+
+# Transports that are measured at a time where hardly anything happens.
+_SIDE_BY_SIDE: Final = 6
 
 
 @dataclass(frozen=True)
@@ -32,13 +37,14 @@ class Result:
     Attributes:
         transport, workload: their names.
         missing: why it was not measured, "" where it was. All figures are 0 or None then.
+        failed: whether that is because something went wrong.
         subscribers: how many.
         published: messages, for all subscribers together.
         delivered: messages, each counted for each subscriber that got it.
         lost, doubled, late, damaged: messages that never came, came again, came after one that was sent later, or came
             with another length.
         down, up: bytes from the server and to it, all of the handshakes and headers included.
-        opening: those of them, in both directions, that had passed before the first message was published.
+        opening_down, opening_up: those of them that had passed before the first message was published.
         connections: TCP connections, of all subscribers.
         median, p99: seconds from making a message to taking it.
         rate: messages a second that came to all subscribers together, from making the first to taking the last.
@@ -48,6 +54,7 @@ class Result:
     transport: str
     workload: str
     missing: str = ""
+    failed: bool = False
     subscribers: int = 0
     published: int = 0
     delivered: int = 0
@@ -57,7 +64,8 @@ class Result:
     damaged: int = 0
     down: float = 0.0
     up: float = 0.0
-    opening: int = 0
+    opening_down: float = 0.0
+    opening_up: float = 0.0
     connections: int = 0
     median: float | None = None
     p99: float | None = None
@@ -101,9 +109,7 @@ class Ends:
             port = self.publisher.call("start", transport=self.transport.name, subscribers=subscribers)["port"]
             relay = opened.enter_context(Relay(port)) if counted else None
             where = port if relay is None else relay.port
-            self.subscribers.call(
-                "open", transport=self.transport.name, port=where, subscribers=subscribers, size=size
-            )
+            self.subscribers.call("open", transport=self.transport.name, port=where, subscribers=subscribers, size=size)
             opened.callback(self.subscribers.call, "close")
             self.publisher.call("joined", count=subscribers)
             yield relay
@@ -112,6 +118,60 @@ class Ends:
         """Seconds of CPU time so far, of the publisher, of what works for it, and of the subscribers."""
         publisher = self.publisher.call("cpu")
         return [publisher["own"], publisher["helper"], self.subscribers.call("cpu")["own"]]
+
+
+def measure_all(
+    transports: Sequence[Transport],
+    workloads: Sequence[Workload],
+    subscribers: int,
+    step: Callable[[str, str], None],
+) -> list[Result]:
+    """Every transport under every workload, in this order.
+
+    Args:
+        transports, workloads: what is measured.
+        subscribers: how many get each message.
+        step: called with a group and a name before each.
+    """
+    slow = [workload for workload in workloads if workload.counted_only]
+    fast = [workload for workload in workloads if not workload.counted_only]
+    lock = threading.Lock()
+
+    def one(transport: Transport, workload: Workload) -> Result:
+        with lock:
+            step(workload.title, transport.name)
+        return _measure_each(transport, [workload], subscribers, lambda *_: None)[0]
+
+    # Where there is a message a second, they do not disturb each other.
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        waiting = [[pool.submit(one, transport, workload) for workload in slow] for transport in transports]
+        first = [[future.result() for future in futures] for futures in waiting]
+    results = []
+    for transport, measured in zip(transports, first, strict=True):
+        by_name = {each.workload: each for each in [*measured, *_measure_each(transport, fast, subscribers, step)]}
+        results += [by_name[workload.name] for workload in workloads]
+    return results
+
+
+def _measure_each(
+    transport: Transport, workloads: Sequence[Workload], subscribers: int, step: Callable[[str, str], None]
+) -> list[Result]:
+    """A transport under some workloads; where it cannot run, its results say why."""
+    if reason := transport.missing():
+        return [Result(transport.name, workload.name, f"needs {reason}") for workload in workloads]
+    results = []
+    with ExitStack() as opened:
+        ends: Ends | None = None
+        for workload in workloads:
+            step(transport.name, workload.title)
+            try:
+                ends = ends or opened.enter_context(Ends(transport))
+                results.append(measure(ends, workload, subscribers))
+            except (RuntimeError, OSError) as error:
+                # The others can still be measured, by processes that know nothing of it.
+                results.append(Result(transport.name, workload.name, f"failed: {error}", failed=True))
+                ends = None
+    return results
 
 
 def measure(ends: Ends, workload: Workload, subscribers: int) -> Result:
@@ -123,12 +183,12 @@ def measure(ends: Ends, workload: Workload, subscribers: int) -> Result:
         subscribers: how many get it.
     """
     counted = _run(ends, workload if workload.counted_only else workload.shorter(), subscribers, counted=True)
-    if workload.counted_only:
+    if workload.counted_only or not counted.delivered:
         return counted
     timed = _run(ends, workload, subscribers, counted=False)
     # Nothing that went wrong in either of them is left out.
     faults = {name: getattr(counted, name) + getattr(timed, name) for name in ("lost", "doubled", "late", "damaged")}
-    passed = {name: getattr(counted, name) for name in ("down", "up", "opening", "connections")}
+    passed = {name: getattr(counted, name) for name in ("down", "up", "opening_down", "opening_up", "connections")}
     return dataclasses.replace(timed, **faults, **passed)
 
 
@@ -137,7 +197,7 @@ def _run(ends: Ends, workload: Workload, subscribers: int, *, counted: bool) -> 
         opening = Counts() if relay is None else relay.counts
         before = ends.cpu()
         sent = _send(ends, workload, subscribers)
-        ends.subscribers.call("finish", counts=sent["counts"], quiet=QUIET, patience=_LAST)
+        ends.subscribers.call("finish", counts=sent["counts"], quiet=QUIET, patience=LAST)
         used = [None if a is None or b is None else b - a for a, b in zip(before, ends.cpu(), strict=True)]
         passed = Counts() if relay is None else relay.counts
         told = ends.subscribers.call("tell", counts=sent["counts"])
@@ -156,7 +216,8 @@ def _run(ends: Ends, workload: Workload, subscribers: int, *, counted: bool) -> 
         **total,
         down=passed.down * each,
         up=passed.up * each,
-        opening=opening.down + opening.up,
+        opening_down=opening.down * each,
+        opening_up=opening.up * each,
         connections=passed.connections,
         median=told["latencies"]["median"],
         p99=told["latencies"]["p99"],

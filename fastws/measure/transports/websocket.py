@@ -22,7 +22,12 @@ _PLAIN: Final[dict[str, Any]] = {"compression": None, "max_size": _LARGEST, "pin
 # library → where its ``serve`` and ``connect`` are; then those of its exceptions that tell of a lost connection, or of
 # one that did not come about
 _NAMES: Final = {
-    "fastws": ("fastws.asyncio.serve", "fastws.asyncio.connect", "fastws.asyncio.ConnectionClosed", "fastws.HandshakeError"),
+    "fastws": (
+        "fastws.asyncio.serve",
+        "fastws.asyncio.connect",
+        "fastws.asyncio.ConnectionClosed",
+        "fastws.HandshakeError",
+    ),
     "websockets": (
         "websockets.asyncio.server.serve",
         "websockets.asyncio.client.connect",

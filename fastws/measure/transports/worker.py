@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .account import Account
 from .ends import PATIENCE
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .ends import Publisher, Subscriber
 
 __all__ = ["work"]
+
+# Seconds that a command may take: more than any takes that gets on at all.
+_LIMIT: Final = 300
 
 
 def work(end: str) -> None:
@@ -47,8 +50,8 @@ async def _work(end: PublishingEnd | SubscribingEnd) -> None:
         command: dict[str, Any] = json.loads(line)
         function: Callable[..., Any] = getattr(end, command.pop("do"))
         try:
-            answer = await function(**command)
-        except Exception as error:  # noqa: BLE001 - the owner is told, and raises it
+            answer = await asyncio.wait_for(function(**command), _LIMIT)
+        except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
         print(json.dumps(answer), flush=True)
     # Whatever still runs has nobody left to work for.
