@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .registry import Transport
+    from .relay import Relay
 
 __all__ = ["PHASES", "Break", "cut_off", "cut_off_all"]
 
@@ -28,6 +30,9 @@ PHASES: Final = {"before": 20, "unacknowledged": 10, "away": 20, "after": 20}
 
 # Seconds that messages may take whose acknowledgements get lost; some wait for those, and do not come.
 _GRACE: Final = 2.0
+
+# Seconds without a word after which a subscriber has said all.
+_SILENCE: Final = 0.3
 
 # Seconds that the rest may take.
 _PATIENCE: Final = 60
@@ -109,6 +114,7 @@ def cut_off(transport: Transport, grace: float = _GRACE) -> Break:
             ends.subscribers.call("finish", counts=counts, quiet=quiet, patience=_PATIENCE)
 
         wait(publish("before"), QUIET)
+        _settle(relay)
         relay.swallow()
         wait(publish("unacknowledged"), grace)
         relay.cut()
@@ -128,6 +134,15 @@ def cut_off(transport: Transport, grace: float = _GRACE) -> Break:
         doubled=account["doubled"],
         late=account["late"],
     )
+
+
+def _settle(relay: Relay) -> None:
+    """Wait until the subscriber has nothing more to say, such as acknowledgements of what came before."""
+    before, deadline = None, time.monotonic() + _GRACE
+    # Who polls always has something to say; it does not matter there.
+    while relay.counts.up != before and time.monotonic() < deadline:
+        before = relay.counts.up
+        time.sleep(_SILENCE)
 
 
 def _by_phase(absent: list[int]) -> dict[str, int]:

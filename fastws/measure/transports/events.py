@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .mailbox import Mailbox
 
-__all__ = ["EventsPublisher", "EventsSubscriber", "event"]
+__all__ = ["EventsPublisher", "EventsSubscriber", "event", "read_events"]
 
 
 def event(number: int, message: bytes) -> bytes:
@@ -47,11 +47,11 @@ class EventsSubscriber(HttpSubscriber):
             self.is_ready()
             unread: list[bytes] = []
             async for data in answer.content.iter_any():
-                for message in _messages(unread, data):
+                for message in read_events(unread, data):
                     self.take(message)
 
 
-def _messages(unread: list[bytes], data: bytes) -> Iterator[bytes]:
+def read_events(unread: list[bytes], data: bytes) -> Iterator[bytes]:
     """The messages that are complete with ``data``; what is left stays in ``unread``, in pieces."""
     # The end of an event may be cut: its first line feed may be in the piece before.
     if b"\n\n" not in data and not (data.startswith(b"\n") and unread and unread[-1].endswith(b"\n")):
