@@ -247,6 +247,7 @@ def test_the_relay_swallows_cuts_and_mends(echo: int) -> None:
             assert _is_gone(connection)
         with _connect(relay) as refused:
             assert _is_gone(refused)
+        assert relay.refused == 1
         relay.mend()
         with _connect(relay) as connection:
             assert _there_and_back(connection, b"after") == b"after"

@@ -34,6 +34,9 @@ _GRACE: Final = 2.0
 # Seconds without a word after which a subscriber has said all.
 _SILENCE: Final = 0.3
 
+# Connections that are refused before the network is mended.
+_REFUSED: Final = 2
+
 # Seconds that the rest may take.
 _PATIENCE: Final = 60
 
@@ -119,6 +122,7 @@ def cut_off(transport: Transport, grace: float = _GRACE) -> Break:
         wait(publish("unacknowledged"), grace)
         relay.cut()
         publish("away")
+        _wait_until_noticed(relay)
         relay.mend()
         ends.subscribers.call("reopened", times=2)
         ends.publisher.call("joined", count=2)
@@ -143,6 +147,15 @@ def _settle(relay: Relay) -> None:
     while relay.counts.up != before and time.monotonic() < deadline:
         before = relay.counts.up
         time.sleep(_SILENCE)
+
+
+def _wait_until_noticed(relay: Relay) -> None:
+    """Wait until the subscriber has tried in vain to come back; twice, since a library may try again by itself."""
+    deadline = time.monotonic() + _PATIENCE
+    while relay.refused < _REFUSED:
+        if time.monotonic() >= deadline:
+            raise TimeoutError("a subscriber did not try to come back")
+        time.sleep(0.01)
 
 
 def _by_phase(absent: list[int]) -> dict[str, int]:

@@ -48,6 +48,8 @@ def _client(name: str, **options: Any) -> Client:
             same.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     client.on_socket_open = opened
+    # Seconds until it connects again: the least that there is, every time.
+    client.reconnect_delay_set(1, 1)
     return client
 
 

@@ -45,6 +45,7 @@ class _Network:
         loop: in which all of it happens.
         down, up, connections: as in ``Counts``.
         is_cut: whether connections are dropped.
+        refused: connections that were dropped at once.
         swallows: whether what clients send is counted, and then forgotten.
         open: both ends of each connection.
     """
@@ -55,6 +56,7 @@ class _Network:
     up: int = 0
     connections: int = 0
     is_cut: bool = False
+    refused: int = 0
     swallows: bool = False
     open: set[_Side] = field(default_factory=set)
 
@@ -94,6 +96,11 @@ class Relay:
     def counts(self) -> Counts:
         """So far."""
         return Counts(self._network.down, self._network.up, self._network.connections)
+
+    @property
+    def refused(self) -> int:
+        """Connections that were dropped at once, so far."""
+        return self._network.refused
 
     def swallow(self) -> None:
         """Keep what clients send from the server from now on, such as their acknowledgements; ``mend`` ends it."""
@@ -167,6 +174,7 @@ class _Near(_Side):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         if self.network.is_cut:
+            self.network.refused += 1
             transport.abort()
             return
         self.network.connections += 1
