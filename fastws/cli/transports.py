@@ -142,7 +142,8 @@ def _missing(results: Iterable[Result | Break]) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for result in results:
         if result.missing:
-            reasons.setdefault(result.missing, []).append(result.transport)
+            # What follows is a traceback, which stands in the JSON.
+            reasons.setdefault(result.missing.splitlines()[0], []).append(result.transport)
     return [f"Not measured: {'; '.join(names)}: {reason}" for reason, names in reasons.items()]
 
 
