@@ -171,6 +171,9 @@ def test_a_mailbox_stops_whoever_gets_too_far_ahead(size: int, count: int) -> No
             most = max(most, published - got)
         await task
         assert 0 < most < count
+        # A while is not for ever.
+        with pytest.raises(LookupError, match=r"messages 1 to \d+ are not kept any more"):
+            await mailbox.get(0)
 
     _run(work())
 

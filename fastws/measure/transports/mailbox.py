@@ -53,7 +53,11 @@ class Mailbox:
         Args:
             after: the number of the last message that the reader has.
             seconds: to wait for one where there is none; None for any time, 0 for not at all.
+        Raises:
+            LookupError: some of them are not kept any more.
         """
+        if after < self._first - 1:
+            raise LookupError(f"messages {after + 1} to {self._first - 1} are not kept any more")
         if after >= self._last and seconds != 0:
             try:
                 await asyncio.wait_for(self._wait(after), seconds)
@@ -61,7 +65,7 @@ class Mailbox:
                 return []
         found: list[bytes] = []
         size = 0
-        start = max(after - self._first + 1, 0)
+        start = after - self._first + 1
         for message in itertools.islice(self._messages, start, start + ANSWER):
             found.append(message)
             size += len(message)
