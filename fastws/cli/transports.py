@@ -38,22 +38,12 @@ SUBSCRIBERS: Final = 4
 
 _EMPTY: Final = "-"
 
-_HEADERS: Final = (
-    "transport",
-    "bytes down",
-    "bytes up",
-    "median",
-    "99 %",
-    "messages/s",
-    "MB/s",
-    "CPU, server",
-    "CPU, broker",
-    "CPU, subscriber",
-    "connections",
-    "missing",
-    "doubled",
-    "out of order",
-)
+_LIBRARIES: Final = ("aiohttp", "websockets", "paho-mqtt", "mosquitto")
+
+# Columns of a workload's table: how fast it was stands only where nothing else said how fast it was to be.
+_WIRE: Final = ("transport", "bytes down", "bytes up", "median", "99 %")
+_SPEED: Final = ("messages/s", "MB/s")
+_REST: Final = ("CPU, server", "CPU, broker", "CPU, subscriber", "connections", "missing", "doubled", "out of order")
 
 
 def measure_transports(options: argparse.Namespace) -> int:
@@ -72,10 +62,7 @@ def measure_transports(options: argparse.Namespace) -> int:
         else:
             show(table)
             print()
-    broker = mosquitto_version()
-    described = describe()
-    if broker is not None:
-        described["libraries"]["mosquitto"] = broker
+    described = _described()
     print(machine(described))
     if options.json is not None:
         options.json.write_text(json.dumps(_document(workloads, results, breaks, described), indent=2) + "\n")
@@ -101,7 +88,8 @@ def _tables(
 
 
 def _table(workload: Workload, results: Sequence[Result], subscribers: int) -> Table:
-    rows = [[result.transport, *_cells(workload, result)] for result in results]
+    headers = [*_WIRE, *(_SPEED if workload.rate is None else ()), *_REST]
+    rows = [[result.transport, *_cells(workload, result, len(headers) - 1)] for result in results]
     title = f"{workload.title[0].upper()}{workload.title[1:]}; subscribers: {subscribers}"
     notes = _missing(results)
     if absent := [result.transport for result in results if not result.missing and result.lost]:
@@ -109,27 +97,27 @@ def _table(workload: Workload, results: Sequence[Result], subscribers: int) -> T
             f"missing: {'; '.join(absent)}: nothing had come for {QUIET:.0f} s, or {LAST:.0f} s had passed since the "
             "last message was sent, and no more was waited for."
         )
-    return Table(title, _HEADERS, rows, numbers=True, notes=notes)
+    return Table(title, headers, rows, numbers=True, notes=notes)
 
 
-def _cells(workload: Workload, result: Result) -> list[str]:
+def _cells(workload: Workload, result: Result, count: int) -> list[str]:
+    """What stands beside the name, in so many cells."""
     if result.missing:
-        return [_EMPTY] * (len(_HEADERS) - 1)
-    faults = [str(result.lost), str(result.doubled), str(result.late)]
+        return [_EMPTY] * count
+    told = [str(result.connections), str(result.lost), str(result.doubled), str(result.late)]
     if not result.delivered or result.median is None or result.p99 is None:
-        return [*[_EMPTY] * (len(_HEADERS) - len(faults) - 2), str(result.connections), *faults]
+        return [*[_EMPTY] * (count - len(told)), *told]
+    speed = [figure(result.rate), f"{result.rate * workload.size / 1e6:.3g}"] if workload.rate is None else []
     return [
         _bytes(result.down),
         _bytes(result.up),
         duration(result.median),
         duration(result.p99),
-        figure(result.rate),
-        figure(result.rate * workload.size / 1e6),
+        *speed,
         duration(result.server),
         _EMPTY if result.helper is None else duration(result.helper),
         duration(result.client),
-        str(result.connections),
-        *faults,
+        *told,
     ]
 
 
@@ -195,6 +183,14 @@ def _cut_off(breaks: Sequence[Break]) -> Table:
 
 
 # What else comes out --------------------------------------------------------------------------------------------------
+
+
+def _described() -> dict[str, Any]:
+    """The machine, and what was compared."""
+    described = describe()
+    versions = {**described["libraries"], "mosquitto": mosquitto_version()}
+    described["libraries"] = {name: versions[name] for name in _LIBRARIES if versions.get(name) is not None}
+    return described
 
 
 def _document(
