@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..connection import Connection, Fragment, State
 from ..frames import CloseCode, Opcode
+from ..read_buffer import read_buffer
 from .options import as_marks
 
 if TYPE_CHECKING:
@@ -23,17 +24,23 @@ else:
     Ping = _twin.Ping
     Pong = _twin.Pong
 
-__all__ = ["LONG", "Endpoint", "WebSocketProtocol"]
+__all__ = ["LONG", "MOST_GATHERED", "Endpoint", "WebSocketProtocol"]
 
 #: What is longer goes out before the next message is made, within a read, too.
 LONG: Final = 8192
+
+#: And so does what is sent when so many bytes were: many short messages, too, may be more than there is memory.
+MOST_GATHERED: Final = 65_536
 
 _OPEN: Final = State.OPEN
 _CLOSED: Final = State.CLOSED
 
 
-class Endpoint(asyncio.Protocol):
+class Endpoint(asyncio.Protocol, asyncio.BufferedProtocol):
     """What the callback API and the async one share.
+
+    It is both kinds of protocol, so that each loop takes the one that costs it less: asyncio's own, and aiofastnet, read
+    into the buffer, where they would otherwise map and unmap memory for each read; uvloop makes ``bytes``.
 
     Args:
         connection: without I/O, its handshake still to be made.
@@ -54,9 +61,11 @@ class Endpoint(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_buffer",
         "_close_timer",
         "_corked",
         "_flush_scheduled",
+        "_gathered",
         "_is_held",
         "_keepalive",
         "_loop",
@@ -91,6 +100,7 @@ class Endpoint(asyncio.Protocol):
         self.is_opened = False
         self.latency = 0.0
         self._loop = asyncio.get_running_loop()
+        self._buffer = read_buffer(self._loop)
         self._timeouts = open_timeout, ping_interval, ping_timeout, close_timeout
         self._write_limit = write_limit
         # Whether a read is handled: what is sent is written when it is done.
@@ -98,6 +108,8 @@ class Endpoint(asyncio.Protocol):
         # Whether something was written since the last read: what follows waits until the loop comes round.
         self._corked = False
         self._flush_scheduled = False
+        # Bytes of the messages that wait to be written.
+        self._gathered = 0
         # Whether nothing is written for now: the peer's end is not answered before what came in front of it.
         self._is_held = False
         self._open_timer: asyncio.TimerHandle | None = None
@@ -180,7 +192,8 @@ class Endpoint(asyncio.Protocol):
                 connection.send_text(data)
             else:
                 connection.send_bytes(data)  # type: ignore[arg-type]
-        self._flush_soon()
+        if not self._reading:
+            self._flush_soon()
 
     def send_fragment(self, data: Any, *, fin: bool) -> None:
         """Send the next fragment of a message."""
@@ -225,7 +238,16 @@ class Endpoint(asyncio.Protocol):
             self._open_timer = self._loop.call_later(open_timeout, self._not_opened)
         self._flush()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - it has one size
+        """Where to read into."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So much was read into it."""
+        self.data_received(self._buffer[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Take what was read; nothing of ``data`` is kept."""
         self._reading = True
         self._corked = False
         try:
@@ -314,6 +336,7 @@ class Endpoint(asyncio.Protocol):
         if data and (is_open or not transport.is_closing()):
             transport.write(data)
             self._corked = True
+            self._gathered = 0
         if not is_open and (connection.close_sent is not None or connection.closes_tcp):
             self._go_on_closing()
 
@@ -410,7 +433,9 @@ class WebSocketProtocol(Endpoint):
             self.connection.send_text(data)
         else:
             self.connection.send_bytes(data)
-        if len(data) > LONG:
+        n = len(data)
+        self._gathered += n
+        if n > LONG or self._gathered > MOST_GATHERED:
             self._flush()
         elif not self._reading:
             self._flush_soon()

@@ -9,17 +9,18 @@ import os
 import uuid
 from collections import deque
 from collections.abc import AsyncIterable, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ..backend import backend as _twin
 from ..connection import Connection, Fragment, State
 from ..frames import CloseCode, Opcode, Role
 from .exceptions import ConcurrencyError, ConnectionClosedOK, closed_error
 from .options import as_marks
-from .protocol import LONG, Endpoint
+from .protocol import LONG, MOST_GATHERED, Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    import contextvars
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from types import TracebackType
 
     from .. import Message
@@ -33,6 +34,51 @@ _OPEN: Final = State.OPEN
 
 # Seconds that an application has to receive, and answer, what came in the same read as the peer's close or fault.
 _GRACE: Final = 0.1
+
+
+class _Arrival(asyncio.Future[None]):
+    """What a task awaits that receives: done when there is something, or nothing to come any more.
+
+    Where a read brings it, the task goes on within that read, and not in the loop's next turn, which would cost as much
+    again as all the rest.
+    """
+
+    __slots__ = ("_context", "_go_on")
+
+    def add_done_callback(self, fn: Callable[[Any], object], *, context: contextvars.Context | None = None) -> None:
+        """The task that awaits it calls this, once, with what makes the task go on."""
+        self._go_on = fn
+        self._context = context
+
+    def set_result(self, result: None) -> None:
+        _set_result(self, result)
+        self.get_loop().call_soon(self._go_on, self, context=self._context)
+
+    def cancel(self, msg: Any = None) -> bool:
+        if not super().cancel(msg):
+            return False
+        self.get_loop().call_soon(self._go_on, self, context=self._context)
+        return True
+
+    def arrive(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let the task go on at once, where no other one is running."""
+        context = self._context
+        if context is None or asyncio.current_task(loop) is not None:
+            self.set_result(None)
+            return
+        _set_result(self, None)
+        try:
+            context.run(self._go_on, self)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # Not every transport lets it through.
+            loop.call_soon(_raise, error)
+
+
+_set_result: Final = asyncio.Future.set_result
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
 
 
 class WebSocket(Endpoint):
@@ -66,8 +112,8 @@ class WebSocket(Endpoint):
         if max_queue is not None:
             self._max_queue, self._low_queue = as_marks(max_queue)
         self._is_paused = False
-        # Who waits for one.
-        self._receiver: asyncio.Future[None] | None = None
+        # What is awaited for one, unless it is done.
+        self._arrival: _Arrival | None = None
         self._is_receiving = False
         # Who waits for the transport to write.
         self._drained: asyncio.Future[None] | None = None
@@ -153,8 +199,8 @@ class WebSocket(Endpoint):
         self._start_receiving()
         try:
             while True:
-                if not queue:
-                    await self._wait()
+                while not queue:
+                    await self._next_arrival()
                 if not self._is_paused and type(queue[0]) is Message:
                     yield queue.popleft().data
                 else:
@@ -190,18 +236,20 @@ class WebSocket(Endpoint):
     async def _wait(self, n: int = 0) -> None:
         """Until more than n messages or fragments are there."""
         while len(self._queue) <= n:
-            if self._lost.done():
-                raise closed_error(self.connection)
-            # Whoever waits has nothing more to say for now.
-            self._is_held = False
+            await self._next_arrival()
+
+    def _next_arrival(self) -> _Arrival:
+        """To be awaited by who finds too little in the queue."""
+        if self._lost.done():
+            raise closed_error(self.connection)
+        # Whoever waits has nothing more to say for now.
+        self._is_held = False
+        if not self._reading:
             self._flush()
-            if self._is_paused:
-                self._resume_reading()
-            self._receiver = self._loop.create_future()
-            try:
-                await self._receiver
-            finally:
-                self._receiver = None
+        if self._is_paused:
+            self._resume_reading()
+        self._arrival = _Arrival(loop=self._loop)
+        return self._arrival
 
     def _pop(self) -> Message | Fragment:
         part = self._queue.popleft()
@@ -225,12 +273,13 @@ class WebSocket(Endpoint):
         kind = type(message)
         if text is None and self._fragmented is None and (kind is str or kind is bytes):
             # What most messages are.
-            if self.connection.state is not _OPEN:
-                raise closed_error(self.connection)
+            connection = self.connection
+            if connection.state is not _OPEN:
+                raise closed_error(connection)
             if kind is str:
-                self.connection.send_text(message)
+                connection.send_text(message)
             else:
-                self.connection.send_bytes(message)
+                connection.send_bytes(message)
             self._flush_after(len(message))
         else:
             await self._send_any(message, text)
@@ -265,17 +314,18 @@ class WebSocket(Endpoint):
 
     def _flush_after(self, n: int) -> None:
         """Messages that answer those of one read go out together, when the last one was received."""
-        if self._queue:
-            if n > LONG:
-                self._flush()
-            elif not self._flush_scheduled:
-                self._schedule_flush()
-        else:
+        if not self._queue:
             self._is_held = False
-            if n > LONG:
-                self._flush()
-            else:
-                self._flush_soon()
+        self._gathered += n
+        if n > LONG or self._gathered > MOST_GATHERED:
+            self._flush()
+        elif self._reading:
+            # It goes out when the read is done.
+            pass
+        elif not self._queue:
+            self._flush_soon()
+        elif not self._flush_scheduled:
+            self._schedule_flush()
 
     async def _send_fragments(self, fragments: AsyncIterable[Any], text: bool | None) -> None:
         """Always one behind, so that the last one is sent as such."""
@@ -372,22 +422,29 @@ class WebSocket(Endpoint):
 
     # Callbacks
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Take what was read; nothing of ``data`` is kept. Who waits for a message goes on before this returns."""
         self._reading = True
         self._corked = False
         queue = self._queue
-        for event in self.connection.receive_data(data):
-            if type(event) is Message or type(event) is Fragment:
-                queue.append(event)
-            else:
-                self._on_event(event)
-        self._reading = False
-        if queue:
-            self._hand_out()
-            if self.connection.is_ending:
-                self._is_held = True
-                self._loop.call_later(_GRACE, self._let_it_end)
-        self._flush()
+        try:
+            for event in self.connection.receive_data(data):
+                if type(event) is Message or type(event) is Fragment:
+                    queue.append(event)
+                else:
+                    self._on_event(event)
+            if queue:
+                if self.connection.is_ending:
+                    self._is_held = True
+                    self._loop.call_later(_GRACE, self._let_it_end)
+                arrival, self._arrival = self._arrival, None
+                if arrival is not None and not arrival.done():
+                    arrival.arrive(self._loop)
+                if self._max_queue is not None and len(queue) > self._max_queue:
+                    self._pause_reading()
+        finally:
+            self._reading = False
+            self._flush()
 
     def _let_it_end(self) -> None:
         self._is_held = False
@@ -402,13 +459,17 @@ class WebSocket(Endpoint):
         self._hand_out()
 
     def _hand_out(self) -> None:
-        """Wake the receiver; stop reading where more than enough waits."""
-        receiver = self._receiver
-        if receiver is not None:
-            if not receiver.done():
-                receiver.set_result(None)
-        elif self._max_queue is not None and len(self._queue) > self._max_queue:
+        """Wake who waits for a message; stop reading where more than enough waits."""
+        if not self._wake() and self._max_queue is not None and len(self._queue) > self._max_queue:
             self._pause_reading()
+
+    def _wake(self) -> bool:
+        """In the loop's next turn; whether somebody waits."""
+        arrival, self._arrival = self._arrival, None
+        if arrival is None or arrival.done():
+            return False
+        arrival.set_result(None)
+        return True
 
     def _pause_reading(self) -> None:
         if self.connection.close_sent is not None:
@@ -455,8 +516,7 @@ class WebSocket(Endpoint):
         self._pings.clear()
         if not self._lost.done():
             self._lost.set_result(None)
-        if self._receiver is not None and not self._receiver.done():
-            self._receiver.set_result(None)
+        self._wake()
 
     def _schedule_flush(self) -> None:
         self._flush_scheduled = True
