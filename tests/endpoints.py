@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from fastws.asyncio import WebSocketProtocol
+from fastws.asyncio import WebSocketProtocol, connect, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -23,11 +23,12 @@ __all__ = ["PATIENCE", "Echo", "contexts", "echo", "handlers", "in_loop", "raw_c
 # Seconds, more than a loaded machine needs; no test waits for it.
 PATIENCE = 20
 
-_LOOPS = ["asyncio"] if sys.platform == "win32" else ["asyncio", "uvloop"]
+# The last is asyncio's own; the endpoints take transports of aiofastnet there.
+_LOOPS = ["asyncio"] if sys.platform == "win32" else ["asyncio", "uvloop", "aiofastnet"]
 
 
 def _new_loop(name: str) -> asyncio.AbstractEventLoop:
-    if name == "asyncio":
+    if name != "uvloop":
         return asyncio.new_event_loop()
     import uvloop
 
@@ -50,7 +51,7 @@ def _run(test: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, patie
 
 
 def in_loop(test: Callable[..., Coroutine[Any, Any, None]], patience: float = PATIENCE) -> Callable[..., None]:
-    """Run a test in asyncio's own loop, and in uvloop; it fails when it takes longer than it ever should."""
+    """Run a test in asyncio's own loop, in uvloop, and on aiofastnet; it fails when it takes longer than it ever should."""
 
     @functools.wraps(test)
     def run(*, loop_name: str, **arguments: Any) -> None:
@@ -59,13 +60,15 @@ def in_loop(test: Callable[..., Coroutine[Any, Any, None]], patience: float = PA
             for name in os.environ:
                 if name.lower().endswith("_proxy"):
                     patch.delenv(name)
+            for each in (serve, connect):
+                patch.setitem(each.__init__.__kwdefaults__, "use_aiofastnet", loop_name == "aiofastnet")
             _run(test(**arguments), _new_loop(loop_name), patience)
 
     signature = inspect.signature(test)
     last = inspect.Parameter("loop_name", inspect.Parameter.KEYWORD_ONLY)
     run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), last])  # type: ignore[attr-defined]
-    both: Callable[..., None] = pytest.mark.parametrize("loop_name", _LOOPS)(run)
-    return both
+    on_all: Callable[..., None] = pytest.mark.parametrize("loop_name", _LOOPS)(run)
+    return on_all
 
 
 async def echo(ws: Any) -> None:

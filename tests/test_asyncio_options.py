@@ -234,7 +234,7 @@ async def test_tls_that_does_not_fit() -> None:
     connect("ws://h", ssl=None)
     for url, option in (("http://h", True), ("https://h", None)):
         with pytest.raises(ValueError, match="does not fit"):
-            await http_tunnel(Proxy.parse(url), "h", 1, None, ssl=option)
+            await http_tunnel(asyncio.get_running_loop(), Proxy.parse(url), "h", 1, None, ssl=option)
 
 
 # Loggers and names ----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from ..errors import HandshakeError
 from ..frames import DEFAULT_MAX_FRAGMENTS, Role
 from ..handshake import URI, ClientHandshake
 from .exceptions import InvalidStatus
+from .network import network, require_aiofastnet
 from .options import PRODUCT, as_deflate, as_marks, as_pairs
 from .proxy import Proxy, http_tunnel, proxy_from_environment, socks_tunnel
 from .websocket import WebSocket
@@ -57,6 +58,8 @@ class connect:  # noqa: N801 - used like a function
             exception to be raised.
         reconnect_delays: gives the seconds before the second try, the third, and so on.
         logger: for what is told while connecting again; "fastws.client" where there is none.
+        use_aiofastnet: take transports of aiofastnet, which cost less than asyncio's own, and less with TLS; see
+            ``serve``.
         options: of ``WebSocket``, such as ``max_queue``, ``ping_interval`` and ``close_timeout``.
         others: of ``create_connection`` or ``create_unix_connection``, such as ``ssl``, ``host`` and ``sock``; for the
             connection to a proxy with "proxy_" in front, such as ``proxy_ssl``.
@@ -89,8 +92,12 @@ class connect:  # noqa: N801 - used like a function
         process_exception: Callable[[Exception], Exception | None] | None = None,
         reconnect_delays: Callable[[], Iterable[float]] | None = None,
         logger: logging.Logger | logging.LoggerAdapter[Any] | None = None,
+        use_aiofastnet: bool = False,
         **options: Any,
     ) -> None:
+        if use_aiofastnet:
+            require_aiofastnet()
+        self._use_aiofastnet = use_aiofastnet
         self._uri = URI.parse(uri)
         self._user_agent = user_agent_header
         self._proxy = proxy
@@ -170,21 +177,21 @@ class connect:  # noqa: N801 - used like a function
 
     async def _dial(self, uri: URI, make: Callable[[], Endpoint]) -> Any:
         """The protocol of a connection to the server, whichever way leads there."""
-        loop = asyncio.get_running_loop()
+        net = network(self._use_aiofastnet)
         others = dict(self._others)
         if uri.secure:
             others.setdefault("ssl", True)
             others.setdefault("server_hostname", uri.host)
         if self._is_unix:
-            return (await loop.create_unix_connection(make, self._path, **others))[1]
+            return (await net.create_unix_connection(make, self._path, **others))[1]
         if others.get("sock") is not None:
-            return (await loop.create_connection(make, **others))[1]
+            return (await net.create_connection(make, **others))[1]
         others.setdefault("host", uri.host)
         others.setdefault("port", uri.port)
         url = proxy_from_environment(uri) if self._proxy is True else self._proxy
         if not url:
             direct = {name: value for name, value in others.items() if not name.startswith("proxy_")}
-            return (await loop.create_connection(make, **direct))[1]
+            return (await net.create_connection(make, **direct))[1]
         proxy = Proxy.parse(url)
         if proxy.is_socks:
             return await self._through_socks(proxy, make, others)
@@ -196,21 +203,22 @@ class connect:  # noqa: N801 - used like a function
         local = {name: others.pop(name) for name in ("local_addr",) if name in others}
         sock = await socks_tunnel(proxy, host, port, **local)
         others = {name: value for name, value in others.items() if not name.startswith("proxy_")}
-        return (await asyncio.get_running_loop().create_connection(make, sock=sock, **others))[1]
+        return (await network(self._use_aiofastnet).create_connection(make, sock=sock, **others))[1]
 
     async def _through_http(self, proxy: Proxy, make: Callable[[], Endpoint], others: dict[str, Any]) -> Any:
         """Options of TLS are for the server, all others for the connection to the proxy."""
         host, port = others.pop("host"), others.pop("port")
         ours = {name: others.pop(name) for name in list(others) if name.startswith(("ssl", "server_hostname"))}
         theirs = {name.removeprefix("proxy_"): value for name, value in others.items()}
-        transport = await http_tunnel(proxy, host, port, self._user_agent, **theirs)
+        net = network(self._use_aiofastnet)
+        transport = await http_tunnel(net, proxy, host, port, self._user_agent, **theirs)
         websocket = make()
         context = ours.pop("ssl", None)
         if context:
             if context is True:
                 context = tls.create_default_context()
             try:
-                transport = await asyncio.get_running_loop().start_tls(transport, websocket, context, **ours)
+                transport = await net.start_tls(transport, websocket, context, **ours)
             except BaseException:
                 transport.abort()
                 raise

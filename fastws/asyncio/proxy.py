@@ -142,10 +142,11 @@ def _refused(event: h11.Response) -> InvalidProxyStatus:
     return InvalidProxyStatus(told, response.status, response)
 
 
-async def http_tunnel(proxy: Proxy, host: str, port: int, user_agent: str | None, **options: Any) -> Any:
+async def http_tunnel(net: Any, proxy: Proxy, host: str, port: int, user_agent: str | None, **options: Any) -> Any:
     """Open a tunnel with CONNECT.
 
     Args:
+        net: what has ``create_connection``: the loop, or ``network``.
         proxy: of the scheme "http" or "https".
         host, port: of the server.
         user_agent: the User-Agent header, or None.
@@ -166,8 +167,7 @@ async def http_tunnel(proxy: Proxy, host: str, port: int, user_agent: str | None
     is_secure = proxy.scheme == "https"
     if bool(options.setdefault("ssl", is_secure or None)) != is_secure:
         raise ValueError(f"proxy_ssl={options['ssl']!r} does not fit a proxy of {proxy.scheme}://")
-    loop = asyncio.get_running_loop()
-    transport, tunnel = await loop.create_connection(lambda: _Tunnel(request), proxy.host, proxy.port, **options)
+    transport, tunnel = await net.create_connection(lambda: _Tunnel(request), proxy.host, proxy.port, **options)
     try:
         await tunnel.answered
         if transport.is_closing():

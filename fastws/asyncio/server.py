@@ -13,6 +13,7 @@ from ..errors import HandshakeError
 from ..frames import DEFAULT_MAX_FRAGMENTS, CloseCode, Role
 from ..handshake import Headers, Response, ServerHandshake
 from .exceptions import ConnectionClosed
+from .network import network, require_aiofastnet
 from .options import PRODUCT, as_deflate, as_marks
 from .protocol import Endpoint, WebSocketProtocol
 from .websocket import WebSocket
@@ -209,6 +210,9 @@ class serve:  # noqa: N801 - used like a function
         max_size: bytes of a message; None for any number.
         max_fragments: frames of a message; None for any number.
         text_as: "str", or "bytes" for text that is checked only.
+        use_aiofastnet: take transports of aiofastnet (the extra "fastnet"), which cost less than asyncio's own, and less
+            with TLS. They are not asyncio's in everything: ``ssl_object`` is one of theirs, and a connection belongs to
+            the thread of its loop. Where there are none for the loop (Windows' proactor), it uses that one's.
         options: of ``WebSocket``, such as ``max_queue``, ``ping_interval`` and ``close_timeout``.
         others: of ``create_server`` or ``create_unix_server``, such as ``ssl`` and ``sock``.
     """
@@ -233,8 +237,12 @@ class serve:  # noqa: N801 - used like a function
         max_size: int | None = 2**20,
         max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
         text_as: str = "str",
+        use_aiofastnet: bool = False,
         **options: Any,
     ) -> None:
+        if use_aiofastnet:
+            require_aiofastnet()
+        self._use_aiofastnet = use_aiofastnet
         self._is_unix = unix or path is not None
         self._where = (path,) if self._is_unix else (host, port)
         self._handshake: dict[str, Any] = {
@@ -279,8 +287,8 @@ class serve:  # noqa: N801 - used like a function
         return endpoint
 
     async def _start(self) -> Server:
-        loop = asyncio.get_running_loop()
-        create = loop.create_unix_server if self._is_unix else loop.create_server
+        net = network(self._use_aiofastnet)
+        create = net.create_unix_server if self._is_unix else net.create_server
         self._server._server = await create(self._make, *self._where, **self._others)  # noqa: SLF001
         return self._server
 
