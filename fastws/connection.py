@@ -484,6 +484,31 @@ class Connection:
         self._out += handshake.accept(subprotocol, headers)
         return self._answered(handshake)
 
+    def prepare_response(self, subprotocol: str | None = None, headers: Iterable[tuple[str, str]] = ()) -> Response:
+        """What ``accept`` would answer: its headers may be changed before ``respond`` sends it.
+
+        Args:
+            subprotocol, headers: as for ``accept``.
+        Raises:
+            StateError: there is no request to be answered.
+            ValueError: the client did not offer ``subprotocol``.
+        """
+        return self._require_request().prepare(subprotocol, headers)
+
+    def respond(self, response: Response) -> list[Event]:
+        """Answer the client's request with a response as it stands.
+
+        Args:
+            response: 101, of ``prepare_response``; or another one, which refuses.
+        Returns: what came behind the request already.
+        Raises:
+            StateError: there is no request to be answered.
+            ValueError: it accepts what ``prepare_response`` refuses.
+        """
+        handshake = self._require_request()
+        self._out += handshake.respond(response)
+        return self._answered(handshake)
+
     def reject(self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b"") -> None:
         """Refuse the client's request with an HTTP response.
 

@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -89,22 +89,31 @@ _OURS: Final = frozenset(
 # Values ---------------------------------------------------------------------------------------------------------------
 
 
-class Headers(Mapping[str, str]):
+class Headers(MutableMapping[str, str]):
     """Header lines in their order; names are compared without regard to case.
 
-    ``headers[name]`` joins the lines of that name with commas (RFC 9110 §5.3).
+    ``headers[name]`` joins the lines of that name with commas (RFC 9110 §5.3), ``headers[name] = value`` adds one behind
+    all others, and ``del headers[name]`` removes all of that name.
     """
 
     __slots__ = ("_pairs",)
 
     def __init__(self, pairs: Pairs = ()) -> None:
-        self._pairs = tuple([(name, value) for name, value in pairs])
+        self._pairs = [(name, value) for name, value in pairs]
 
     def __getitem__(self, name: str) -> str:
         values = self.get_all(name)
         if not values:
             raise KeyError(name)
         return ", ".join(values)
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._pairs.append((name, value))
+
+    def __delitem__(self, name: str) -> None:
+        if name not in self:
+            raise KeyError(name)
+        self._pairs = [(each, value) for each, value in self._pairs if each.lower() != name.lower()]
 
     def __iter__(self) -> Iterator[str]:
         return iter({name.lower(): name for name, _ in reversed(self._pairs)}.values())
@@ -116,7 +125,7 @@ class Headers(Mapping[str, str]):
         return isinstance(name, str) and bool(self.get_all(name))
 
     def __repr__(self) -> str:
-        return f"Headers({list(self._pairs)!r})"
+        return f"Headers({self._pairs!r})"
 
     def get_all(self, name: str) -> list[str]:
         """The values of all lines of that name."""
@@ -125,7 +134,7 @@ class Headers(Mapping[str, str]):
 
     def raw_items(self) -> tuple[tuple[str, str], ...]:
         """Every line as it came."""
-        return self._pairs
+        return tuple(self._pairs)
 
 
 @dataclass(frozen=True)
@@ -464,6 +473,8 @@ class ServerHandshake(_Handshake):
         self._any_subprotocol = any_subprotocol
         self._origins = origins
         self._subprotocols = subprotocols
+        # What a response that accepts would agree on: the subprotocol, and compression.
+        self._prepared: tuple[str | None, Parameters | None] | None = None
 
     def receive_data(self, data: bytes) -> Request | None:
         """Take the next bytes that came.
@@ -567,6 +578,17 @@ class ServerHandshake(_Handshake):
         Raises:
             ValueError: the client does not offer that subprotocol, or a header cannot be sent.
         """
+        return self.respond(self.prepare(subprotocol, headers))
+
+    def prepare(self, subprotocol: str | None = None, headers: Pairs = ()) -> Response:
+        """What ``accept`` would answer; its headers may be changed before ``respond`` sends it.
+
+        Args:
+            subprotocol, headers: as for ``accept``.
+        Returns: 101, or what refuses the request.
+        Raises:
+            ValueError: the client does not offer that subprotocol, or a header cannot be sent.
+        """
         request = self.request
         if request is None:
             raise ValueError("there is no request to accept")
@@ -576,7 +598,7 @@ class ServerHandshake(_Handshake):
             offered = self.offered_subprotocols
             agreed = self._choose_deflate(request.headers)
         except HandshakeError as error:
-            return self.refusal(error)
+            return self._refused(error)
         if subprotocol is None:
             subprotocol = next((each for each in self._subprotocols if each in offered), None)
         elif subprotocol not in offered and not self._any_subprotocol:
@@ -589,10 +611,23 @@ class ServerHandshake(_Handshake):
         answer += extra
         if self._server is not None and not any(name.lower() == "server" for name, _ in extra):
             answer.append(("Server", self._server))
-        event = _event(h11.InformationalResponse, 101, answer)
-        sent = [_written(self._http, event)]
-        self.response = Response(101, _reason(101), Headers(answer))
-        self.subprotocol = subprotocol
+        self._prepared = subprotocol, agreed
+        return Response(101, _reason(101), Headers(answer))
+
+    def respond(self, response: Response) -> list[bytes]:
+        """Answer the request with a response as it stands: with the 101 of ``prepare``, or by refusing it.
+
+        Returns: what is to be sent.
+        Raises:
+            ValueError: the request is not right, and so cannot be accepted; or a header cannot be sent.
+        """
+        if response.status != 101:
+            return self.reject(response.status, response.headers.raw_items(), response.body)
+        if self._prepared is None:
+            raise ValueError("a request that is refused cannot be answered with 101")
+        sent = [_written(self._http, _event(h11.InformationalResponse, 101, response.headers.raw_items()))]
+        self.response = response
+        self.subprotocol, agreed = self._prepared
         self._agree(agreed)
         self.is_accepted = True
         return sent
@@ -636,9 +671,12 @@ class ServerHandshake(_Handshake):
         return sent
 
     def refusal(self, error: HandshakeError) -> list[bytes]:
+        return self.respond(self._refused(error))
+
+    def _refused(self, error: HandshakeError) -> Response:
         self.error = error
-        body = f"{_reason(error.status or 400)}: {error}.\n".encode()
-        return self.reject(error.status or 400, error.headers, body)
+        status = error.status or 400
+        return Response(status, _reason(status), Headers(error.headers), f"{_reason(status)}: {error}.\n".encode())
 
 
 def _event(kind: type[h11.Response | h11.InformationalResponse], status: int, pairs: Pairs) -> h11.Event:

@@ -6,15 +6,27 @@ import asyncio
 import base64
 import logging
 import socket
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import aiofastnet
 import pytest
 from websockets.datastructures import Headers as WebsocketsHeaders
 
 from endpoints import Echo, contexts, echo, handlers, in_loop, uri_of
 from fastws import HandshakeError
-from fastws.asyncio import InvalidStatus, ProxyError, basic_auth, connect, serve, unix_connect, unix_serve
+from fastws.asyncio import (
+    InvalidStatus,
+    ProxyError,
+    ServerWebSocket,
+    WebSocket,
+    basic_auth,
+    connect,
+    serve,
+    unix_connect,
+    unix_serve,
+)
 from fastws.asyncio.options import PRODUCT, as_marks
 from fastws.asyncio.proxy import Proxy, http_tunnel
 from fastws.handshake import Headers, Response
@@ -333,3 +345,134 @@ async def test_redirects_need_more_than_a_socket() -> None:
 
 def test_errors_of_proxies_are_errors_of_the_handshake() -> None:
     assert issubclass(ProxyError, HandshakeError)
+
+
+# What users of websockets know, besides -------------------------------------------------------------------------------
+
+
+@in_loop
+async def test_process_response_changes_headers() -> None:
+    async def later(ws: Any, request: Any, response: Response) -> None:
+        await asyncio.sleep(0)
+        assert (ws.request, response.status) == (request, 101)
+        del response.headers["Server"]
+        response.headers["Set-Cookie"] = "a=1"
+        response.headers["Set-Cookie"] = "b=2"
+
+    def at_once(*_: Any) -> Response:
+        return Response(403, "", Headers([("X-Why", "because")]), b"not you\n")
+
+    async with serve(echo, "127.0.0.1", 0, process_response=later) as server, connect(uri_of(server)) as ws:
+        assert ws.response.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
+        assert "Server" not in ws.response.headers
+        (served,) = server.connections
+        assert served.response.headers.raw_items() == ws.response.headers.raw_items()
+        await _check(ws)
+    async with serve(echo, "127.0.0.1", 0, process_response=at_once) as server:
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(uri_of(server))
+        response = caught.value.response
+        assert (response.status, response.headers["X-Why"], response.body) == (403, "because", b"not you\n")
+
+
+@in_loop
+async def test_process_response_sees_refusals_too() -> None:
+    seen = []
+
+    def see(_: Any, __: Any, response: Response) -> None:
+        seen.append(response.status)
+        response.headers["X-Seen"] = "yes"
+
+    def refuse(ws: Any, request: Any) -> Response | None:
+        return ws.respond(410, "gone\n") if request.path == "/gone" else None
+
+    options: Any = {"process_request": refuse, "process_response": see, "origins": ["https://here"]}
+    async with serve(echo, "127.0.0.1", 0, **options) as server:
+        for path, origin, status in (("/gone", "https://here", 410), ("/", "https://there", 403)):
+            with pytest.raises(InvalidStatus) as caught:
+                await connect(uri_of(server, path), origin=origin)
+            assert caught.value.response.status == status
+            assert caught.value.response.headers["X-Seen"] == "yes"
+        async with connect(uri_of(server), origin="https://here") as ws:
+            await _check(ws)
+    assert seen == [410, 403, 101]
+
+
+@in_loop
+async def test_process_response_that_fails(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("of the application")
+
+    def accept(*_: Any) -> Response:
+        """What must not be accepted."""
+        return Response(101, "", Headers())
+
+    for function, origins in ((fail, None), (accept, ["https://here"])):
+        async with serve(echo, "127.0.0.1", 0, process_response=function, origins=origins) as server:
+            with pytest.raises(InvalidStatus) as caught:
+                await connect(uri_of(server), origin="https://there")
+            assert caught.value.response.status == 500
+    assert [record.getMessage() for record in caplog.records] == ["opening handshake failed"] * 2
+
+
+@in_loop
+async def test_classes_for_connections() -> None:
+    class Served(ServerWebSocket):
+        async def send(self, message: Any, text: bool | None = None) -> None:
+            await super().send(f"served {message}", text)
+
+    class Connected(WebSocket):
+        async def recv(self, decode: bool | None = None) -> Any:
+            return "received " + await super().recv(decode)
+
+    async with (
+        serve(echo, "127.0.0.1", 0, create_connection=Served) as server,
+        connect(uri_of(server), create_connection=Connected) as ws,
+    ):
+        assert isinstance(ws, Connected)
+        await ws.send("x")
+        assert await ws.recv() == "received served x"
+        assert {type(each) for each in server.connections} == {Served}
+
+
+# aiofastnet -----------------------------------------------------------------------------------------------------------
+
+
+def _has_their_transport(endpoint: Any) -> bool:
+    return isinstance(endpoint.transport, aiofastnet.Transport)
+
+
+@handlers
+@pytest.mark.parametrize("use", [False, True])
+@in_loop
+async def test_transports_of_aiofastnet(handler: Any, use: bool, tmp_path: Path) -> None:
+    """On any loop, and only where they are asked for."""
+    theirs, ours = contexts()
+    path = str(tmp_path / "socket")
+    for secure in (False, True):
+        server_tls, client_tls = (theirs, ours) if secure else (None, None)
+        where = "wss://localhost" if secure else "ws://127.0.0.1"
+        async with serve(handler, "localhost", 0, ssl=server_tls, use_aiofastnet=use) as server:
+            uri = uri_of(server).replace("ws://127.0.0.1", where)
+            async with connect(uri, ssl=client_tls, use_aiofastnet=use) as ws:
+                assert _has_their_transport(ws) == use
+                assert {_has_their_transport(each) for each in server.connections} == {use}
+                await _check(ws)
+        async with (
+            unix_serve(handler, path, ssl=server_tls, use_aiofastnet=use) as server,
+            unix_connect(path, ssl=client_tls, use_aiofastnet=use) as ws,
+        ):
+            assert _has_their_transport(ws) == use
+            assert {_has_their_transport(each) for each in server.connections} == {use}
+            await _check(ws)
+
+
+def test_aiofastnet_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiofastnet", None)
+    for make in (
+        lambda: serve(echo, "127.0.0.1", 0, use_aiofastnet=True),
+        lambda: connect("ws://127.0.0.1/", use_aiofastnet=True),
+    ):
+        with pytest.raises(ImportError, match=r"use_aiofastnet needs aiofastnet: .*'fastws-codec\[fastnet\]'") as caught:
+            make()
+        assert caught.value.name == "aiofastnet"

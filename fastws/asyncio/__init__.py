@@ -28,7 +28,7 @@ from .exceptions import (
     ProxyError,
 )
 from .protocol import WebSocketProtocol
-from .server import Server, serve, unix_serve
+from .server import Server, ServerWebSocket, serve, unix_serve
 from .websocket import WebSocket, broadcast
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "InvalidStatus",
     "ProxyError",
     "Server",
+    "ServerWebSocket",
     "WebSocket",
     "WebSocketProtocol",
     "basic_auth",

@@ -48,6 +48,7 @@ class connect:  # noqa: N801 - used like a function
         proxy: the URL of an HTTP or SOCKS proxy, True for what the environment says, or None. SOCKS needs python-socks.
             TLS to the server through TLS to a proxy needs Python 3.11, or uvloop.
         protocol: a subclass of ``WebSocketProtocol``, for callbacks.
+        create_connection: makes the ``WebSocket`` out of the same arguments; a subclass of it, for example.
         path: of a Unix socket, in place of the host and port of the URI.
         unix: the connection is that of a Unix socket; a ``sock``, where there is no path.
         max_size: bytes of a message; None for any number.
@@ -92,6 +93,7 @@ class connect:  # noqa: N801 - used like a function
         process_exception: Callable[[Exception], Exception | None] | None = None,
         reconnect_delays: Callable[[], Iterable[float]] | None = None,
         logger: logging.Logger | logging.LoggerAdapter[Any] | None = None,
+        create_connection: Callable[..., Endpoint] | None = None,
         use_aiofastnet: bool = False,
         **options: Any,
     ) -> None:
@@ -107,7 +109,7 @@ class connect:  # noqa: N801 - used like a function
             "deflate": as_deflate(compression),
             "headers": _with_user_agent(as_pairs(additional_headers), user_agent_header),
         }
-        self._protocol = protocol
+        self._protocol = create_connection or protocol
         self._path: Any = path
         self._is_unix = unix or path is not None
         self._limits: dict[str, Any] = {

@@ -16,7 +16,7 @@ from .options import as_marks
 
 if TYPE_CHECKING:
     from .. import Message, Ping, Pong
-    from ..handshake import Request
+    from ..handshake import Request, Response
 else:
     from ..backend import backend as _twin
 
@@ -167,10 +167,11 @@ class Endpoint(asyncio.Protocol, asyncio.BufferedProtocol):
 
     def accept(self, subprotocol: str | None = None, headers: Any = ()) -> None:
         """Answer the client's request with 101, or refuse what is wrong with it."""
-        events = self.connection.accept(subprotocol, headers)
-        self._answered()
-        self._handle(events)
-        self._flush()
+        self._go_on_with(self.connection.accept(subprotocol, headers))
+
+    def answer(self, response: Response) -> None:
+        """Answer the client's request with a response as it stands; see ``Connection.respond``."""
+        self._go_on_with(self.connection.respond(response))
 
     def reject(self, status: int, headers: Any = (), body: bytes = b"") -> None:
         """Refuse the client's request."""
@@ -306,6 +307,12 @@ class Endpoint(asyncio.Protocol, asyncio.BufferedProtocol):
             self.on_request(event)
         elif event is self.connection.response:
             self._answered()
+
+    def _go_on_with(self, events: Any) -> None:
+        """The request is answered; these came behind it."""
+        self._answered()
+        self._handle(events)
+        self._flush()
 
     def _answered(self) -> None:
         """The opening handshake is over."""

@@ -65,12 +65,14 @@ class Server:
         self,
         handler: Callable[[Any], Awaitable[None]],
         process_request: Callable[[Any, Any], Any] | None,
+        process_response: Callable[[Any, Any, Any], Any] | None,
         select_subprotocol: Callable[[Any, Any], str | None] | None,
         logger: logging.Logger | logging.LoggerAdapter[Any] | None = None,
     ) -> None:
         self.logger = logger or _logger
         self._handler = handler
         self._process_request = process_request
+        self._process_response = process_response
         self._select_subprotocol = select_subprotocol
         self._connections: set[Any] = set()
         self._server: asyncio.Server
@@ -164,20 +166,23 @@ class Server:
         websocket._resume_reading()  # noqa: SLF001 - the peer's close must be read
 
     async def _shake_hands(self, websocket: ServerWebSocket, request: Request) -> bool:
+        """Ask who is to be asked, and answer; whether the connection is open then."""
+        connection = websocket.connection
         response = None
         if self._process_request is not None:
             response = self._process_request(websocket, request)
             if inspect.isawaitable(response):
                 response = await response
-        connection = websocket.connection
-        if connection.state is not State.CONNECTING:
-            # It has answered by itself, or the client is gone.
-            return connection.state is State.OPEN
-        if response is not None:
-            websocket.reject(response.status, response.headers.raw_items(), response.body)
-            return False
-        websocket.accept(self._choose_subprotocol(websocket))
-        return websocket.state is State.OPEN
+        # Else it has answered by itself, or the client is gone.
+        if connection.state is State.CONNECTING:
+            if response is None:
+                response = connection.prepare_response(self._choose_subprotocol(websocket))
+            if self._process_response is not None:
+                other = self._process_response(websocket, request, response)
+                response = (await other if inspect.isawaitable(other) else other) or response
+        if connection.state is State.CONNECTING:
+            websocket.answer(response)
+        return connection.state is State.OPEN
 
     def _choose_subprotocol(self, websocket: ServerWebSocket) -> str | None:
         if self._select_subprotocol is None:
@@ -205,6 +210,10 @@ class serve:  # noqa: N801 - used like a function
         process_request: takes the ``WebSocket`` and its request, and returns None, or a ``Response`` that refuses it; a
             coroutine function will do, too. ``basic_auth`` makes one. It may also answer by itself: with
             ``accept(headers=…)``, which adds headers to the 101, or with ``reject``.
+        process_response: takes the ``WebSocket``, its request and the ``Response`` that will answer it, whose headers it
+            may change, and returns None, or another one in its place; a coroutine function will do, too.
+        create_connection: makes what the handler takes, out of the same arguments: ``ServerWebSocket``, where there is
+            none, or a subclass of it.
         server_header: of every answer; None for none.
         logger: for exceptions; "fastws.server" where there is none.
         max_size: bytes of a message; None for any number.
@@ -232,11 +241,13 @@ class serve:  # noqa: N801 - used like a function
         select_subprotocol: Callable[[Any, Any], str | None] | None = None,
         compression: str | Deflate | None = "deflate",
         process_request: Callable[[Any, Any], Any] | None = None,
+        process_response: Callable[[Any, Any, Any], Any] | None = None,
         server_header: str | None = PRODUCT,
         logger: logging.Logger | logging.LoggerAdapter[Any] | None = None,
         max_size: int | None = 2**20,
         max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
         text_as: str = "str",
+        create_connection: Callable[..., ServerWebSocket] | None = None,
         use_aiofastnet: bool = False,
         **options: Any,
     ) -> None:
@@ -264,7 +275,10 @@ class serve:  # noqa: N801 - used like a function
         self._protocol: type[WebSocketProtocol] | None = None
         if isinstance(handler, type) and issubclass(handler, WebSocketProtocol):
             self._protocol = handler
-        self._server = Server(handler, process_request, select_subprotocol, logger)  # type: ignore[arg-type]
+        self._create_connection = create_connection or ServerWebSocket
+        self._server = Server(  # type: ignore[arg-type]
+            handler, process_request, process_response, select_subprotocol, logger
+        )
 
     def _with_tls_timeouts(self, others: dict[str, Any]) -> dict[str, Any]:
         """Opening and closing TLS may take as long as opening and closing a WebSocket."""
@@ -281,7 +295,7 @@ class serve:  # noqa: N801 - used like a function
         if self._protocol is not None:
             endpoint = self._protocol(connection, **self._options)
         else:
-            endpoint = ServerWebSocket(connection, self._server, **self._options)
+            endpoint = self._create_connection(connection, self._server, **self._options)
             endpoint.logger = self._server.logger
         endpoint.group = self._server._connections  # noqa: SLF001
         return endpoint
