@@ -31,12 +31,14 @@ from uvicorn.protocols.utils import (
     is_ssl,
 )
 
+from .arrival import Arrival
 from .backend import backend as _twin
 from .connection import Connection, State
 from .deflate import Deflate
 from .errors import HandshakeError, StateError
 from .frames import CloseCode, Role
 from .handshake import Request, ServerHandshake
+from .read_buffer import read_buffer
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -62,11 +64,11 @@ _CLOSE_TIMEOUT: Final = 10.0
 _MOST_GATHERED: Final = 65_536
 
 
-class WebSocketProtocol(asyncio.Protocol):
+class WebSocketProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     """One WebSocket connection of an ASGI application under uvicorn.
 
     uvicorn makes it from its configuration, hands it the transport and the request for an upgrade, and calls
-    ``shutdown`` when the server stops.
+    ``shutdown`` when the server stops. It is both kinds of protocol, as ``fastws.asyncio.protocol.Endpoint`` is.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self.config = config
         self.app: Any = config.loaded_app
         self.loop = _loop or asyncio.get_event_loop()
+        self._buffer = read_buffer(self.loop)
         self.logger = logging.getLogger("uvicorn.error")
         self.root_path = config.root_path
         self.app_state = app_state
@@ -106,10 +109,11 @@ class WebSocketProtocol(asyncio.Protocol):
         # Events for the application; who waits for one, and whether reading is paused until they are fewer.
         self._events: deque[ASGIEvent] = deque()
         self._most_events = config.ws_max_queue
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: Arrival | None = None
         self._reading_paused = False
 
-        # What is sent is written when the application waits, or in the next turn of the loop.
+        # What is sent is written when the application waits, when a read is handled, or in the next turn of the loop.
+        self._reading = False
         self._gathered = 0
         self._flush_is_due = False
         self._writable = asyncio.Event()
@@ -149,21 +153,38 @@ class WebSocketProtocol(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - it has one size
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(self._buffer[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Take what was read; nothing of ``data`` is kept. An application that waits goes on before this returns."""
         connection = self._connection
-        for event in connection.receive_data(data):
-            kind = type(event)
-            if kind is Message:
-                self._receive(event.data)  # type: ignore[union-attr]
-            elif kind is Pong:
-                self._keepalive.answered(event.data)  # type: ignore[union-attr]
-            elif kind is Close:
-                self._receive_close(event)  # type: ignore[arg-type]
-            elif kind is Request:
-                self._receive_request(event)  # type: ignore[arg-type]
-        self._flush()
-        if connection.closes_tcp:
-            self._end()
+        self._reading = True
+        try:
+            for event in connection.receive_data(data):
+                kind = type(event)
+                if kind is Message:
+                    self._receive(event.data)  # type: ignore[union-attr]
+                elif kind is Pong:
+                    self._keepalive.answered(event.data)  # type: ignore[union-attr]
+                elif kind is Close:
+                    self._receive_close(event)  # type: ignore[arg-type]
+                elif kind is Request:
+                    self._receive_request(event)  # type: ignore[arg-type]
+            if connection.is_ending or connection.closes_tcp:
+                # The application hears of it when it is answered.
+                self._flush()
+                if connection.closes_tcp:
+                    self._end()
+            waiter = self._waiter
+            if self._events and waiter is not None and not waiter.done():
+                waiter.arrive(self.loop)
+        finally:
+            self._reading = False
+            self._flush()
 
     # uvicorn calls
 
@@ -287,12 +308,10 @@ class WebSocketProtocol(asyncio.Protocol):
     async def _next_event(self) -> ASGIEvent:
         events = self._events
         while not events:
-            self._flush()
-            self._waiter = self.loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            if not self._reading:
+                self._flush()
+            self._waiter = Arrival(loop=self.loop)
+            await self._waiter
         event = events.popleft()
         if self._reading_paused and not events:
             self._resume_reading()
@@ -323,7 +342,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def _tell(self, event: ASGIEvent) -> None:
         self._events.append(event)
         waiter = self._waiter
-        if waiter is not None and not waiter.done():
+        if not self._reading and waiter is not None and not waiter.done():
             waiter.set_result(None)
 
     def _resume_reading(self) -> None:
@@ -424,7 +443,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._gathered += len(data)
         if self._gathered >= _MOST_GATHERED:
             self._flush()
-        elif not self._flush_is_due:
+        elif not self._flush_is_due and not self._reading:
             self._flush_is_due = True
             self.loop.call_soon(self._flush_when_due)
 

@@ -16,15 +16,15 @@ import trustme
 from fastws.asyncio import WebSocketProtocol, connect, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
-__all__ = ["PATIENCE", "Echo", "contexts", "echo", "handlers", "in_loop", "raw_connection", "uri_of"]
+__all__ = ["LOOPS", "PATIENCE", "Echo", "contexts", "echo", "handlers", "in_loop", "raw_connection", "uri_of"]
 
 # Seconds, more than a loaded machine needs; no test waits for it.
 PATIENCE = 20
 
 # The last is asyncio's own; the endpoints take transports of aiofastnet there.
-_LOOPS = ["asyncio"] if sys.platform == "win32" else ["asyncio", "uvloop", "aiofastnet"]
+LOOPS = ["asyncio"] if sys.platform == "win32" else ["asyncio", "uvloop", "aiofastnet"]
 
 
 def _new_loop(name: str) -> asyncio.AbstractEventLoop:
@@ -50,7 +50,9 @@ def _run(test: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, patie
         loop.close()
 
 
-def in_loop(test: Callable[..., Coroutine[Any, Any, None]], patience: float = PATIENCE) -> Callable[..., None]:
+def in_loop(
+    test: Callable[..., Coroutine[Any, Any, None]], patience: float = PATIENCE, loops: Sequence[str] = LOOPS
+) -> Callable[..., None]:
     """Run a test in asyncio's own loop, in uvloop, and on aiofastnet; it fails when it takes longer than it ever should."""
 
     @functools.wraps(test)
@@ -67,7 +69,7 @@ def in_loop(test: Callable[..., Coroutine[Any, Any, None]], patience: float = PA
     signature = inspect.signature(test)
     last = inspect.Parameter("loop_name", inspect.Parameter.KEYWORD_ONLY)
     run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), last])  # type: ignore[attr-defined]
-    on_all: Callable[..., None] = pytest.mark.parametrize("loop_name", _LOOPS)(run)
+    on_all: Callable[..., None] = pytest.mark.parametrize("loop_name", loops)(run)
     return on_all
 
 

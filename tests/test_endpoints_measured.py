@@ -112,7 +112,7 @@ def test_bench_endpoints(tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
     printed = capsys.readouterr().out
     document = json.loads(path.read_text())
     groups = [one["group"] for one in document["measurements"]]
-    assert len(groups) == len(set(groups)) == 6
+    assert len(groups) == len(set(groups)) == 10
     for group in groups:
         assert group in printed
     for one in document["measurements"]:

@@ -9,8 +9,9 @@ import os
 import uuid
 from collections import deque
 from collections.abc import AsyncIterable, Iterable
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
+from ..arrival import Arrival
 from ..backend import backend as _twin
 from ..connection import Connection, Fragment, State
 from ..frames import CloseCode, Opcode, Role
@@ -19,8 +20,7 @@ from .options import as_marks
 from .protocol import LONG, MOST_GATHERED, Endpoint
 
 if TYPE_CHECKING:
-    import contextvars
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable
     from types import TracebackType
 
     from .. import Message
@@ -34,51 +34,6 @@ _OPEN: Final = State.OPEN
 
 # Seconds that an application has to receive, and answer, what came in the same read as the peer's close or fault.
 _GRACE: Final = 0.1
-
-
-class _Arrival(asyncio.Future[None]):
-    """What a task awaits that receives: done when there is something, or nothing to come any more.
-
-    Where a read brings it, the task goes on within that read, and not in the loop's next turn, which would cost as much
-    again as all the rest.
-    """
-
-    __slots__ = ("_context", "_go_on")
-
-    def add_done_callback(self, fn: Callable[[Any], object], *, context: contextvars.Context | None = None) -> None:
-        """The task that awaits it calls this, once, with what makes the task go on."""
-        self._go_on = fn
-        self._context = context
-
-    def set_result(self, result: None) -> None:
-        _set_result(self, result)
-        self.get_loop().call_soon(self._go_on, self, context=self._context)
-
-    def cancel(self, msg: Any = None) -> bool:
-        if not super().cancel(msg):
-            return False
-        self.get_loop().call_soon(self._go_on, self, context=self._context)
-        return True
-
-    def arrive(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let the task go on at once, where no other one is running."""
-        context = self._context
-        if context is None or asyncio.current_task(loop) is not None:
-            self.set_result(None)
-            return
-        _set_result(self, None)
-        try:
-            context.run(self._go_on, self)
-        except (SystemExit, KeyboardInterrupt) as error:
-            # Not every transport lets it through.
-            loop.call_soon(_raise, error)
-
-
-_set_result: Final = asyncio.Future.set_result
-
-
-def _raise(error: BaseException) -> NoReturn:
-    raise error
 
 
 class WebSocket(Endpoint):
@@ -113,7 +68,7 @@ class WebSocket(Endpoint):
             self._max_queue, self._low_queue = as_marks(max_queue)
         self._is_paused = False
         # What is awaited for one, unless it is done.
-        self._arrival: _Arrival | None = None
+        self._arrival: Arrival | None = None
         self._is_receiving = False
         # Who waits for the transport to write.
         self._drained: asyncio.Future[None] | None = None
@@ -238,7 +193,7 @@ class WebSocket(Endpoint):
         while len(self._queue) <= n:
             await self._next_arrival()
 
-    def _next_arrival(self) -> _Arrival:
+    def _next_arrival(self) -> Arrival:
         """To be awaited by who finds too little in the queue."""
         if self._lost.done():
             raise closed_error(self.connection)
@@ -248,7 +203,7 @@ class WebSocket(Endpoint):
             self._flush()
         if self._is_paused:
             self._resume_reading()
-        self._arrival = _Arrival(loop=self._loop)
+        self._arrival = Arrival(loop=self._loop)
         return self._arrival
 
     def _pop(self) -> Message | Fragment:

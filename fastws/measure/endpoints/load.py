@@ -36,6 +36,8 @@ _RIVALS: Final[Mapping[str, Mapping[str, tuple[float | None, float | None]]]] = 
     {
         "fastws callbacks": {"picows core": (1.0, 6.0)},
         "fastws async": {"websockets": (1.5, 10.0), "picows.websockets": (1.0, 4.0), "aiohttp": (None, None)},
+        "fastws callbacks, aiofastnet": {"picows core": (1.0, 6.0)},
+        "fastws async, aiofastnet": {"picows.websockets": (1.0, 4.0)},
         "fastws under uvicorn": {"uvicorn's default": (1.5, 4.0)},
     }
 )

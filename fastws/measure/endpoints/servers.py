@@ -22,7 +22,7 @@ _HOST: Final = "127.0.0.1"
 _LARGEST: Final = 2**24
 
 
-async def _fastws_callbacks(compression: bool) -> int:
+async def _fastws_callbacks(compression: bool, use_aiofastnet: bool = False) -> int:
     from fastws.asyncio import WebSocketProtocol, serve
     from fastws.deflate import Deflate
 
@@ -31,16 +31,25 @@ async def _fastws_callbacks(compression: bool) -> int:
             self.send(data)
 
     deflate = Deflate() if compression else None
-    return _port(await serve(Echo, _HOST, 0, max_size=_LARGEST, ping_interval=None, compression=deflate))
+    options: Any = {"ping_interval": None, "compression": deflate, "use_aiofastnet": use_aiofastnet}
+    return _port(await serve(Echo, _HOST, 0, max_size=_LARGEST, **options))
 
 
-async def _fastws_async(compression: bool) -> int:
+async def _fastws_callbacks_aiofastnet(compression: bool) -> int:
+    return await _fastws_callbacks(compression, use_aiofastnet=True)
+
+
+async def _fastws_async(compression: bool, use_aiofastnet: bool = False) -> int:
     from fastws.asyncio import serve
     from fastws.deflate import Deflate
 
     deflate = Deflate() if compression else None
-    server = await serve(_echo_iteration, _HOST, 0, max_size=_LARGEST, ping_interval=None, compression=deflate)
-    return _port(server)
+    options: Any = {"ping_interval": None, "compression": deflate, "use_aiofastnet": use_aiofastnet}
+    return _port(await serve(_echo_iteration, _HOST, 0, max_size=_LARGEST, **options))
+
+
+async def _fastws_async_aiofastnet(compression: bool) -> int:
+    return await _fastws_async(compression, use_aiofastnet=True)
 
 
 async def _websockets(compression: bool) -> int:
@@ -172,6 +181,8 @@ SERVERS: Final = MappingProxyType(
     {
         "fastws callbacks": (_fastws_callbacks, ("h11",)),
         "fastws async": (_fastws_async, ("h11",)),
+        "fastws callbacks, aiofastnet": (_fastws_callbacks_aiofastnet, ("h11", "aiofastnet")),
+        "fastws async, aiofastnet": (_fastws_async_aiofastnet, ("h11", "aiofastnet")),
         "fastws under uvicorn": (_uvicorn_fastws, ("uvicorn", "h11")),
         "picows core": (_picows, ("picows",)),
         "picows.websockets": (_picows_websockets, ("picows",)),
