@@ -154,6 +154,7 @@ class Connection:
         role: the local side.
         max_message_size: bytes that a message may have, as UTF-8 for text, and before compression; None for any number.
         max_fragments: frames that a message may have; None for any number.
+        max_frame_size: bytes that each of them may have, compressed where they are; None for any number.
         text_as: "str" to tell text as ``str``, "bytes" to check it only.
         streaming: tell the fragments of a message as they come, as ``Fragment``, and only messages of one frame as
             ``Message``.
@@ -206,6 +207,7 @@ class Connection:
         *,
         max_message_size: int | None,
         max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
+        max_frame_size: int | None = None,
         text_as: str = "str",
         streaming: bool = False,
         deflate: PerMessageDeflate | None = None,
@@ -238,6 +240,7 @@ class Connection:
         self._options: dict[str, Any] = {
             "max_message_size": max_message_size,
             "max_fragments": max_fragments,
+            "max_frame_size": max_frame_size,
             "text_as": text_as,
             "streaming": streaming,
         }

@@ -92,8 +92,8 @@ _OURS: Final = frozenset(
 class Headers(MutableMapping[str, str]):
     """Header lines in their order; names are compared without regard to case.
 
-    ``headers[name]`` joins the lines of that name with commas (RFC 9110 §5.3), ``headers[name] = value`` adds one behind
-    all others, and ``del headers[name]`` removes all of that name.
+    ``headers[name]`` joins the lines of that name with commas (RFC 9110 §5.3), ``headers[name] = value`` adds one
+    behind all others, and ``del headers[name]`` removes all of that name.
     """
 
     __slots__ = ("_pairs",)

@@ -19,8 +19,8 @@ _buffers: Final[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview]
 def read_buffer(loop: asyncio.AbstractEventLoop) -> memoryview:
     """What an ``asyncio.BufferedProtocol`` may give its transport, each time.
 
-    A transport fills it and hands it over before another one can read, and the decoder copies what it keeps. Without it,
-    asyncio allocates ``SIZE`` bytes for each read, which the system maps and unmaps: more work than all the rest.
+    A transport fills it and hands it over before another one can read, and the decoder copies what it keeps. Without
+    it, asyncio allocates ``SIZE`` bytes for each read, which the system maps and unmaps: more work than all the rest.
 
     Args:
         loop: that the connection belongs to. Two of them may run in two threads, so each has a buffer of its own.

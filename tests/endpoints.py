@@ -53,7 +53,7 @@ def _run(test: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, patie
 def in_loop(
     test: Callable[..., Coroutine[Any, Any, None]], patience: float = PATIENCE, loops: Sequence[str] = LOOPS
 ) -> Callable[..., None]:
-    """Run a test in asyncio's own loop, in uvloop, and on aiofastnet; it fails when it takes longer than it ever should."""
+    """Run a test in asyncio's own loop, in uvloop and on aiofastnet; it fails where it takes longer than it should."""
 
     @functools.wraps(test)
     def run(*, loop_name: str, **arguments: Any) -> None:
@@ -63,7 +63,8 @@ def in_loop(
                 if name.lower().endswith("_proxy"):
                     patch.delenv(name)
             for each in (serve, connect):
-                patch.setitem(each.__init__.__kwdefaults__, "use_aiofastnet", loop_name == "aiofastnet")
+                defaults: Any = each.__init__.__kwdefaults__
+                patch.setitem(defaults, "use_aiofastnet", loop_name == "aiofastnet")
             _run(test(**arguments), _new_loop(loop_name), patience)
 
     signature = inspect.signature(test)

@@ -250,6 +250,9 @@ _NUMBER_CALLS: dict[str, Callable[[Any, Any], object]] = {
     "MessageDecoder max_fragments": lambda codec, each: codec.MessageDecoder(
         Role.CLIENT, max_message_size=None, max_fragments=each
     ).feed(b"\x02\x01H\x80\x01e"),
+    "MessageDecoder max_frame_size": lambda codec, each: codec.MessageDecoder(
+        Role.CLIENT, max_message_size=None, max_frame_size=each
+    ).feed(b"\x02\x01H\x80\x02ey"),
     "Frame opcode": lambda codec, each: codec.Frame(each, b""),
     "Frame flags": lambda codec, each: codec.Frame(1, b"", each, each, each, each),
     "Message opcode": lambda codec, each: codec.Message(b"", each),
@@ -501,6 +504,7 @@ _OPTIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"max_message_size": 2**20, "max_fragments": 1},
         {"max_message_size": None, "text_as": "bytes", "minimal_length": False, "max_fragments": None},
         {"max_message_size": 12, "rsv1": True},
+        {"max_message_size": 12, "max_frame_size": 5},
         {"max_message_size": None, "rsv1": True, "streaming": True},
     ),
 }

@@ -581,7 +581,37 @@ def test_fragments_are_counted_before_bytes(codec: ModuleType, role: Role) -> No
         decoder.feed(_wire(role, (0x80, b"too many bytes")))
 
 
-@pytest.mark.parametrize("name", ["max_message_size", "max_fragments"])
+@_roles
+@pytest.mark.parametrize("limit", [0, 1, 125, 126, 65_536])
+def test_frames_exactly_at_the_limit_and_one_over(codec: ModuleType, role: Role, limit: int) -> None:
+    piece = b"x" * limit
+    frames = (0x02, piece), (0x89, b"?" * 125), (0x00, piece), (0x80, piece)
+    decoder = _decoder(codec, role, max_frame_size=limit)
+    assert told_all(decoder.feed(_wire(role, *frames, (0x82, piece)))) == [
+        ping(b"?" * 125),
+        binary(piece * 3),
+        binary(piece),
+    ]
+    for first in (0x00, 0x80, 0x01, 0x82, 0xC2, 0x42):
+        decoder = _decoder(codec, role, max_frame_size=limit, rsv1=True)
+        if not first & 0x0F:
+            assert decoder.feed(_wire(role, (0x02, piece))) == []
+        with pytest.raises(SizeError, match=f"^frame of {limit + 1} bytes is over the limit of {limit}$") as caught:
+            # By its header, before any of it is kept.
+            decoder.feed(_wire(role, (first, piece + b"x"))[: 14 if role is Role.SERVER else 10])
+        assert (caught.value.size, caught.value.limit) == (limit + 1, limit)
+        assert caught.value.close_code is CloseCode.MESSAGE_TOO_BIG
+
+
+@_roles
+def test_frames_are_measured_before_messages(codec: ModuleType, role: Role) -> None:
+    with pytest.raises(SizeError, match=r"^frame of 7 bytes is over the limit of 6$"):
+        _decoder(codec, role, 5, max_frame_size=6).feed(_wire(role, (0x82, b"x" * 7)))
+    with pytest.raises(SizeError, match=r"^message of 6 bytes is over the limit of 5$"):
+        _decoder(codec, role, 5, max_frame_size=6).feed(_wire(role, (0x82, b"x" * 6)))
+
+
+@pytest.mark.parametrize("name", ["max_message_size", "max_fragments", "max_frame_size"])
 @pytest.mark.parametrize("limit", [-1, 2**63, 2**64, -(2**63)])
 def test_limit_out_of_range(codec: ModuleType, name: str, limit: int) -> None:
     limits: dict[str, int | None] = {"max_message_size": None, "max_fragments": None, name: limit}

@@ -15,8 +15,9 @@ import pytest
 from websockets.datastructures import Headers as WebsocketsHeaders
 
 from endpoints import Echo, contexts, echo, handlers, in_loop, uri_of
-from fastws import HandshakeError
+from fastws import Close, HandshakeError
 from fastws.asyncio import (
+    ConnectionClosed,
     InvalidStatus,
     ProxyError,
     ServerWebSocket,
@@ -435,6 +436,35 @@ async def test_classes_for_connections() -> None:
         assert {type(each) for each in server.connections} == {Served}
 
 
+@in_loop
+async def test_sizes_of_messages_and_of_fragments() -> None:
+    pieces = ["x" * 10] * 3
+    for sizes, sent, what in (
+        ((30, 10), pieces, ""),
+        ((None, 10), pieces, ""),
+        ((29, None), pieces, "message of 30 bytes is over the limit of 29"),
+        ((30, 9), pieces, "frame of 10 bytes is over the limit of 9"),
+        (30, pieces, ""),
+    ):
+        options: Any = {"max_size": sizes, "compression": None}
+        for theirs, ours in ((options, {}), ({"compression": None}, options)):
+            async with serve(_fragments, "127.0.0.1", 0, **theirs) as server, connect(uri_of(server), **ours) as ws:
+                await ws.send(sent)
+                if not what:
+                    assert await ws.recv() == "".join(sent)
+                    continue
+                with pytest.raises(ConnectionClosed) as caught:
+                    await ws.recv()
+                close = caught.value.rcvd if ours == {} else caught.value.sent
+                assert close == Close(1009, what)
+
+
+async def _fragments(ws: Any) -> None:
+    """Echoes in fragments of 10."""
+    async for message in ws:
+        await ws.send([message[i : i + 10] for i in range(0, len(message), 10)])
+
+
 # aiofastnet -----------------------------------------------------------------------------------------------------------
 
 
@@ -473,6 +503,8 @@ def test_aiofastnet_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: serve(echo, "127.0.0.1", 0, use_aiofastnet=True),
         lambda: connect("ws://127.0.0.1/", use_aiofastnet=True),
     ):
-        with pytest.raises(ImportError, match=r"use_aiofastnet needs aiofastnet: .*'fastws-codec\[fastnet\]'") as caught:
+        with pytest.raises(
+            ImportError, match=r"use_aiofastnet needs aiofastnet: .*'fastws-codec\[fastnet\]'"
+        ) as caught:
             make()
         assert caught.value.name == "aiofastnet"

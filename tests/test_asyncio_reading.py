@@ -191,7 +191,7 @@ async def test_a_task_keeps_its_context() -> None:
     async def receive(ws: WebSocket) -> None:
         variable.set("of the task")
         async for _ in ws:
-            seen.append((variable.get(), asyncio.current_task()))
+            seen.append((variable.get(), asyncio.current_task()))  # noqa: PERF401 - one by one
 
     ws, _ = _served(WebSocket)
     task = asyncio.create_task(receive(ws))
@@ -252,7 +252,7 @@ except KeyboardInterrupt:
 def test_an_interrupt_ends_the_loop(fault: str, loop_name: str) -> None:
     """Wherever the task goes on, as anywhere else in a task."""
     program = _INTERRUPTED.format(fault=fault, patience=PATIENCE, loop_name=loop_name)
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - this very interpreter
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=5 * PATIENCE
     )
     assert done.returncode == 42, done.stderr
@@ -285,7 +285,7 @@ async def _send_much(ws: Any) -> None:
 
 
 class _SendMuch(WebSocketProtocol):
-    def on_message(self, data: str | bytes) -> None:
+    def on_message(self, data: str | bytes) -> None:  # noqa: ARG002
         for _ in range(1000):
             self.send("x" * 1000)
 

@@ -136,6 +136,7 @@ def test_callers_mistakes_change_nothing(codec: ModuleType, connections: ModuleT
     [
         {"max_message_size": -1},
         {"max_message_size": 5, "max_fragments": -1},
+        {"max_message_size": 5, "max_frame_size": -1},
         {"max_message_size": 5, "text_as": "x"},
         {"max_message_size": 5, "handshake": "there", "text_as": "x"},
     ],
@@ -194,6 +195,10 @@ def test_limits(codec: ModuleType, connections: ModuleType, role: Role) -> None:
     assert connection.receive_data(_wire(role, (0x82, b"x" * 11))) == []
     assert isinstance(connection.error, SizeError)
     assert _sent(codec, connection) == [(0x88, b"\x03\xf1message of 11 bytes is over the limit of 10")]
+    connection = _make(connections, role, 10, max_frame_size=5)
+    assert len(connection.receive_data(_wire(role, (0x02, b"x" * 5), (0x80, b"x" * 5)))) == 1
+    assert connection.receive_data(_wire(role, (0x82, b"x" * 6))) == []
+    assert _sent(codec, connection) == [(0x88, b"\x03\xf1frame of 6 bytes is over the limit of 5")]
     connection = _make(connections, role, max_fragments=1)
     assert connection.receive_data(_wire(role, (0x02, b"x"), (0x80, b""))) == []
     assert connection.error.close_code is CloseCode.MESSAGE_TOO_BIG

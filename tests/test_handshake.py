@@ -190,6 +190,18 @@ def test_headers() -> None:
         headers["c"]
 
 
+def test_headers_that_are_changed() -> None:
+    headers = Headers([("A", "1"), ("b", "2"), ("a", "3")])
+    told = headers.raw_items()
+    headers["B"] = "4"
+    assert headers.raw_items() == (("A", "1"), ("b", "2"), ("a", "3"), ("B", "4"))
+    del headers["a"]
+    assert headers.raw_items() == (("b", "2"), ("B", "4"))
+    assert told == (("A", "1"), ("b", "2"), ("a", "3"))
+    with pytest.raises(KeyError, match="a"):
+        del headers["a"]
+
+
 @pytest.mark.parametrize(
     ("values", "tokens"),
     [
@@ -275,6 +287,48 @@ def test_headers_and_case() -> None:
     assert headers.get_all("Set-Cookie") == ["a=b", "c=d"]
     assert server.response is not None
     assert server.response.headers == headers
+
+
+def test_a_response_that_is_changed_before_it_is_sent() -> None:
+    server = _server(subprotocols=["a"], server="me")
+    server.receive_data(_request(Sec_WebSocket_Protocol="a") + b"\x81\x80\0\0\0\0")
+    response = server.prepare_response(headers=[("X-One", "1")])
+    assert (response.status, response.headers["Server"], response.headers["X-One"]) == (101, "me", "1")
+    assert (server.state, server.data_to_send(), server.subprotocol) == (State.CONNECTING, b"", None)
+    del response.headers["Server"]
+    response.headers["X-Two"] = "2"
+    assert server.respond(response) == [Message("")]
+    status, headers, _ = _parsed(server.data_to_send())
+    assert (status, headers) == (101, response.headers)
+    assert (server.state, server.subprotocol, server.response) == (State.OPEN, "a", response)
+    with pytest.raises(StateError, match=r"^there is no request to be answered$"):
+        server.prepare_response()
+
+
+def test_a_prepared_response_need_not_be_sent() -> None:
+    server = _server()
+    server.receive_data(_request())
+    server.prepare_response()
+    assert server.respond(Response(403, "", Headers([("X-Why", "because")]), b"no")) == []
+    status, headers, body = _parsed(server.data_to_send())
+    assert (status, headers["X-Why"], body) == (403, "because", b"no")
+    assert server.closes_tcp
+
+
+def test_a_refusal_cannot_be_turned_into_acceptance() -> None:
+    server = _server(origins=["https://here"])
+    server.receive_data(_request(Origin="https://there"))
+    response = server.prepare_response()
+    assert (response.status, response.body) == (403, b"Forbidden: origin https://there is not allowed.\n")
+    with pytest.raises(ValueError, match=r"^a request that is refused cannot be answered with 101$"):
+        server.respond(Response(101, "", Headers()))
+    assert server.state is State.CONNECTING
+    response.headers["X-One"] = "1"
+    server.respond(response)
+    status, headers, body = _parsed(server.data_to_send())
+    assert (status, headers["X-One"], body) == (403, "1", response.body)
+    assert isinstance(server.error, HandshakeError)
+    assert server.error.status == 403
 
 
 def test_what_comes_behind_the_request() -> None:

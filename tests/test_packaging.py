@@ -99,6 +99,7 @@ _CONSTRUCTORS: dict[str, dict[str, Any]] = {
         "role": Role.SERVER,
         "max_message_size": 5,
         "max_fragments": 2,
+        "max_frame_size": 4,
         "text_as": "bytes",
         "minimal_length": False,
         "rsv1": True,

@@ -39,6 +39,7 @@ class MessageDecoder(HeaderReader):
         max_message_size: bytes that a message may have, as UTF-8 for text; None for what a header can announce,
             2**63 - 1. A message is refused by the header that passes the limit, before any of that payload is kept.
         max_fragments: frames that a message may have, empty ones included; None for any number.
+        max_frame_size: bytes that each of them may have, as they come; None for any number.
         text_as: "str" to decode text messages, "bytes" to check them only.
         minimal_length: refuse lengths that a shorter form could tell.
         rsv1: whether an extension uses RSV1, on the frames that start a message (RFC 7692 §6). What such a message
@@ -66,6 +67,7 @@ class MessageDecoder(HeaderReader):
         "_left",
         "_max_compressed_size",
         "_max_fragments",
+        "_max_frame_size",
         "_max_message_size",
         "_only_messages",
         "_opcode",
@@ -83,6 +85,7 @@ class MessageDecoder(HeaderReader):
         *,
         max_message_size: int | None,
         max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
+        max_frame_size: int | None = None,
         text_as: str = "str",
         minimal_length: bool = True,
         rsv1: bool = False,
@@ -92,6 +95,7 @@ class MessageDecoder(HeaderReader):
         self._max_message_size = as_limit(max_message_size, "max_message_size")
         self._max_compressed_size = self._max_message_size + self._slack()
         self._max_fragments = as_limit(max_fragments, "max_fragments")
+        self._max_frame_size = as_limit(max_frame_size, "max_frame_size")
         if text_as not in ("str", "bytes"):
             raise ValueError(f"text_as is 'str' or 'bytes', not {text_as!r}")
         self._text_as_str = text_as == "str"
@@ -173,6 +177,8 @@ class MessageDecoder(HeaderReader):
             return
         if self._fragments >= self._max_fragments:
             raise protocol_error(Fault.TOO_MANY_FRAGMENTS, self._fragments + 1, self._max_fragments)
+        if length > self._max_frame_size:
+            raise protocol_error(Fault.FRAME_TOO_BIG, length, self._max_frame_size)
         size = len(self._gathered) + max(self._told, 0)
         compressed = first & _RSV1 if first & 0x0F else self._compressed
         limit = self._max_compressed_size if compressed else self._max_message_size

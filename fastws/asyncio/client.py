@@ -14,7 +14,7 @@ from ..frames import DEFAULT_MAX_FRAGMENTS, Role
 from ..handshake import URI, ClientHandshake
 from .exceptions import InvalidStatus
 from .network import network, require_aiofastnet
-from .options import PRODUCT, as_deflate, as_marks, as_pairs
+from .options import PRODUCT, as_deflate, as_marks, as_pairs, as_sizes
 from .proxy import Proxy, http_tunnel, proxy_from_environment, socks_tunnel
 from .websocket import WebSocket
 
@@ -51,7 +51,7 @@ class connect:  # noqa: N801 - used like a function
         create_connection: makes the ``WebSocket`` out of the same arguments; a subclass of it, for example.
         path: of a Unix socket, in place of the host and port of the URI.
         unix: the connection is that of a Unix socket; a ``sock``, where there is no path.
-        max_size: bytes of a message; None for any number.
+        max_size: bytes of a message; None for any number. As a tuple: that, and bytes of each of its fragments.
         max_fragments: frames of a message; None for any number.
         text_as: "str", or "bytes" for text that is checked only.
         open_timeout: seconds that connecting may take, all redirects included; None for any time.
@@ -86,7 +86,7 @@ class connect:  # noqa: N801 - used like a function
         protocol: type[Endpoint] = WebSocket,
         path: str | os.PathLike[str] | None = None,
         unix: bool = False,
-        max_size: int | None = 2**20,
+        max_size: int | tuple[int | None, int | None] | None = 2**20,
         max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
         text_as: str = "str",
         open_timeout: float | None = 10,
@@ -113,7 +113,7 @@ class connect:  # noqa: N801 - used like a function
         self._path: Any = path
         self._is_unix = unix or path is not None
         self._limits: dict[str, Any] = {
-            "max_message_size": max_size,
+            **as_sizes(max_size),
             "max_fragments": max_fragments,
             "text_as": text_as,
         }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     #: Header lines: pairs of name and value, or a mapping.
     HeadersLike: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
-__all__ = ["PRODUCT", "as_deflate", "as_marks", "as_pairs"]
+__all__ = ["PRODUCT", "as_deflate", "as_marks", "as_pairs", "as_sizes"]
 
 #: What the User-Agent and Server headers say.
 PRODUCT: Final = "Python/{}.{} fastws/{}".format(*platform.python_version_tuple()[:2], __version__)
@@ -55,3 +55,9 @@ def as_pairs(headers: HeadersLike | None) -> list[tuple[str, str]]:
     elif isinstance(lines, Mapping):
         lines = lines.items()
     return [(name, value) for name, value in lines]
+
+
+def as_sizes(limit: int | tuple[int | None, int | None] | None) -> dict[str, int | None]:
+    """What a ``Connection`` takes: the limits for a message, and for each fragment of it."""
+    message, frame = limit if isinstance(limit, tuple) else (limit, None)
+    return {"max_message_size": message, "max_frame_size": frame}

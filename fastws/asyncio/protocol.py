@@ -39,8 +39,8 @@ _CLOSED: Final = State.CLOSED
 class Endpoint(asyncio.Protocol, asyncio.BufferedProtocol):
     """What the callback API and the async one share.
 
-    It is both kinds of protocol, so that each loop takes the one that costs it less: asyncio's own, and aiofastnet, read
-    into the buffer, where they would otherwise map and unmap memory for each read; uvloop makes ``bytes``.
+    It is both kinds of protocol, so that each loop takes the one that costs it less. asyncio's own and aiofastnet read
+    into the buffer, or else they would map and unmap memory for each read; uvloop makes ``bytes``.
 
     Args:
         connection: without I/O, its handshake still to be made.

@@ -14,7 +14,7 @@ from ..frames import DEFAULT_MAX_FRAGMENTS, CloseCode, Role
 from ..handshake import Headers, Response, ServerHandshake
 from .exceptions import ConnectionClosed
 from .network import network, require_aiofastnet
-from .options import PRODUCT, as_deflate, as_marks
+from .options import PRODUCT, as_deflate, as_marks, as_sizes
 from .protocol import Endpoint, WebSocketProtocol
 from .websocket import WebSocket
 
@@ -180,7 +180,7 @@ class Server:
             if self._process_response is not None:
                 other = self._process_response(websocket, request, response)
                 response = (await other if inspect.isawaitable(other) else other) or response
-        if connection.state is State.CONNECTING:
+        if connection.state is State.CONNECTING and response is not None:
             websocket.answer(response)
         return connection.state is State.OPEN
 
@@ -210,17 +210,17 @@ class serve:  # noqa: N801 - used like a function
         process_request: takes the ``WebSocket`` and its request, and returns None, or a ``Response`` that refuses it; a
             coroutine function will do, too. ``basic_auth`` makes one. It may also answer by itself: with
             ``accept(headers=…)``, which adds headers to the 101, or with ``reject``.
-        process_response: takes the ``WebSocket``, its request and the ``Response`` that will answer it, whose headers it
-            may change, and returns None, or another one in its place; a coroutine function will do, too.
+        process_response: takes the ``WebSocket``, its request and the ``Response`` that will answer it, whose headers
+            it may change, and returns None, or another one in its place; a coroutine function will do, too.
         create_connection: makes what the handler takes, out of the same arguments: ``ServerWebSocket``, where there is
             none, or a subclass of it.
         server_header: of every answer; None for none.
         logger: for exceptions; "fastws.server" where there is none.
-        max_size: bytes of a message; None for any number.
+        max_size: bytes of a message; None for any number. As a tuple: that, and bytes of each of its fragments.
         max_fragments: frames of a message; None for any number.
         text_as: "str", or "bytes" for text that is checked only.
-        use_aiofastnet: take transports of aiofastnet (the extra "fastnet"), which cost less than asyncio's own, and less
-            with TLS. They are not asyncio's in everything: ``ssl_object`` is one of theirs, and a connection belongs to
+        use_aiofastnet: take transports of aiofastnet (the extra "fastnet"), which cost less than asyncio's own, most of
+            all with TLS. They are not asyncio's in everything: ``ssl_object`` is one of theirs, and a connection belongs to
             the thread of its loop. Where there are none for the loop (Windows' proactor), it uses that one's.
         options: of ``WebSocket``, such as ``max_queue``, ``ping_interval`` and ``close_timeout``.
         others: of ``create_server`` or ``create_unix_server``, such as ``ssl`` and ``sock``.
@@ -244,7 +244,7 @@ class serve:  # noqa: N801 - used like a function
         process_response: Callable[[Any, Any, Any], Any] | None = None,
         server_header: str | None = PRODUCT,
         logger: logging.Logger | logging.LoggerAdapter[Any] | None = None,
-        max_size: int | None = 2**20,
+        max_size: int | tuple[int | None, int | None] | None = 2**20,
         max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
         text_as: str = "str",
         create_connection: Callable[..., ServerWebSocket] | None = None,
@@ -263,7 +263,7 @@ class serve:  # noqa: N801 - used like a function
             "server": server_header,
         }
         self._limits: dict[str, Any] = {
-            "max_message_size": max_size,
+            **as_sizes(max_size),
             "max_fragments": max_fragments,
             "text_as": text_as,
         }
@@ -276,9 +276,8 @@ class serve:  # noqa: N801 - used like a function
         if isinstance(handler, type) and issubclass(handler, WebSocketProtocol):
             self._protocol = handler
         self._create_connection = create_connection or ServerWebSocket
-        self._server = Server(  # type: ignore[arg-type]
-            handler, process_request, process_response, select_subprotocol, logger
-        )
+        handle: Any = handler
+        self._server = Server(handle, process_request, process_response, select_subprotocol, logger)
 
     def _with_tls_timeouts(self, others: dict[str, Any]) -> dict[str, Any]:
         """Opening and closing TLS may take as long as opening and closing a WebSocket."""

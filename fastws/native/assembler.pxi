@@ -8,6 +8,7 @@ cdef class MessageDecoder:
     cdef uint64_t max_message_size
     cdef uint64_t max_compressed_size
     cdef uint64_t max_fragments
+    cdef uint64_t max_frame_size
     cdef bint text_as_str
     cdef public bint streaming
     cdef readonly bint only_messages
@@ -39,6 +40,7 @@ cdef class MessageDecoder:
         *,
         max_message_size,
         max_fragments=DEFAULT_MAX_FRAGMENTS,
+        max_frame_size=None,
         text_as="str",
         minimal_length=True,
         rsv1=False,
@@ -48,6 +50,7 @@ cdef class MessageDecoder:
         self.max_message_size = read_limit(max_message_size, "max_message_size")
         self.max_compressed_size = self.max_message_size + self.slack()
         self.max_fragments = read_limit(max_fragments, "max_fragments")
+        self.max_frame_size = read_limit(max_frame_size, "max_frame_size")
         if text_as not in ("str", "bytes"):
             raise ValueError(f"text_as is 'str' or 'bytes', not {text_as!r}")
         self.text_as_str = text_as == "str"
@@ -138,6 +141,8 @@ cdef class MessageDecoder:
         cdef uint64_t limit = self.max_message_size
         if self.fragments >= self.max_fragments:
             return refuse(&self.refusal, TOO_MANY_FRAGMENTS, self.fragments + 1, self.max_fragments)
+        if length > self.max_frame_size:
+            return refuse(&self.refusal, FRAME_TOO_BIG, length, self.max_frame_size)
         if first & RSV1 or (self.compressed and not first & OPCODE):
             limit = self.max_compressed_size
         if length > limit - size:

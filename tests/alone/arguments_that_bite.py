@@ -84,7 +84,7 @@ def come_back_into_a_validator() -> None:
 def come_back_into_a_decoder() -> None:
     for kind, limits in (
         (codec.FrameDecoder, ("max_frame_size",)),
-        (codec.MessageDecoder, ("max_message_size", "max_fragments", "text_as")),
+        (codec.MessageDecoder, ("max_message_size", "max_fragments", "max_frame_size", "text_as")),
     ):
         for limit in limits:
             for data in (HALF, HALF[:3], frame(0x83, b"", KEY), frame(0x88, b"", KEY)):

@@ -57,7 +57,7 @@ http {{
 """
 
 # Longer than what nginx holds, in both directions.
-_MESSAGES: list[str | bytes] = ["", b"", "schön 你好 😀", bytes(range(256)) * 4096, "é" * (1 << 19), "x" * (1 << 20)]
+MESSAGES: list[str | bytes] = ["", b"", "schön 你好 😀", bytes(range(256)) * 4096, "é" * (1 << 19), "x" * (1 << 20)]
 
 
 @dataclass
@@ -135,7 +135,7 @@ async def test_messages_and_pings(tmp_path: Path, handler: Any, compression: str
             assert (ws.connection.deflate is not None) == (compression is not None)
             (served,) = server.connections
             assert served.connection.request.headers["X-Forwarded-Proto"] == ("https" if secure else "http")
-            for message in _MESSAGES:
+            for message in MESSAGES:
                 await ws.send(message)
                 assert await ws.recv() == message
             await ws.send(PIECES)
@@ -154,7 +154,7 @@ async def test_another_client(tmp_path: Path) -> None:
         proxy(tmp_path, _port(server)) as front,
         websockets.asyncio.client.connect(front.uri, max_size=None) as ws,
     ):
-        for message in _MESSAGES:
+        for message in MESSAGES:
             await ws.send(message)
             assert await ws.recv() == message
 
