@@ -220,8 +220,8 @@ class serve:  # noqa: N801 - used like a function
         max_fragments: frames of a message; None for any number.
         text_as: "str", or "bytes" for text that is checked only.
         use_aiofastnet: take transports of aiofastnet (the extra "fastnet"), which cost less than asyncio's own, most of
-            all with TLS. They are not asyncio's in everything: ``ssl_object`` is one of theirs, and a connection belongs to
-            the thread of its loop. Where there are none for the loop (Windows' proactor), it uses that one's.
+            all with TLS. They are not asyncio's in everything: ``ssl_object`` is one of theirs, and a connection is for
+            the thread of its loop only. Where there are none for a loop (Windows' proactor), that one's are taken.
         options: of ``WebSocket``, such as ``max_queue``, ``ping_interval`` and ``close_timeout``.
         others: of ``create_server`` or ``create_unix_server``, such as ``ssl`` and ``sock``.
     """

@@ -154,6 +154,8 @@ async def _uvicorn(ws: str, compression: bool) -> int:
         log_level="critical",
         ws_per_message_deflate=compression,
         ws_max_size=_LARGEST,
+        # Nobody here answers pings.
+        ws_ping_interval=None,
     )
     server = uvicorn.Server(config)
     # It would take the signals of the process.
