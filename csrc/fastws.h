@@ -101,6 +101,13 @@ int fws_utf8_width(const fws_utf8 *state);
 
 /* Text to code units (what a decoder does) ------------------------------------------------------------------------ */
 
+/* Unmask, validate and decode in one pass, until what is not Latin-1 is met: code points up to U+00FF, 1 byte each in
+ * dst, which has room for n. src starts on a code point. key may be NULL.
+ * Returns n if all is Latin-1, and complete; otherwise fewer than n, up to which it is, ending on a code point.
+ * *written is how many code points this gave. What dst holds after them is unspecified. */
+size_t fws_decode_latin1(uint8_t *dst, const uint8_t *src, size_t n, const uint8_t *key, unsigned phase,
+                         size_t *written);
+
 /* Unmask valid, complete UTF-8 and write its code points as units of `width` bytes, native byte order.
  * dst has room for as many units as src has code points, and exactly these are written. key may be NULL. */
 void fws_decode_text(void *dst, int width, const uint8_t *src, size_t n, const uint8_t *key, unsigned phase);

@@ -42,6 +42,9 @@ cdef extern from "fastws.h" nogil:
     int fws_is_utf8(const uint8_t *src, size_t n)
     int fws_utf8_width(const fws_utf8 *state)
 
+    size_t fws_decode_latin1(
+        uint8_t *dst, const uint8_t *src, size_t n, const uint8_t *key, unsigned phase, size_t *written
+    )
     void fws_decode_text(void *dst, int width, const uint8_t *src, size_t n, const uint8_t *key, unsigned phase)
 
     size_t FWS_SURROGATE

@@ -36,6 +36,9 @@ from .frames import (
 
 cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t n, Py_UCS4 highest)
+    PyObject *new_unicode "PyUnicode_New"(Py_ssize_t n, Py_UCS4 highest) except NULL
+    int PyUnicode_Resize(PyObject **text, Py_ssize_t n) except -1
+    void Py_DECREF(PyObject *thing)
     void *PyUnicode_DATA(object text)
     int PyUnicode_KIND(object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)

@@ -406,6 +406,24 @@ def test_one_wide_character_at_every_place(codec: ModuleType, wide: str) -> None
             assert codec.encode_text(text) == data
 
 
+@pytest.mark.parametrize("end", ["", "z", "é", "Ā", "€", "😀", b"\xc3", b"\xe2\x82", b"\xa9", b"\xc1\x80"], ids=repr)
+def test_latin1_that_ends_otherwise(codec: ModuleType, end: str | bytes) -> None:
+    """Text that was taken for Latin-1, alone or after much ASCII, until its last character."""
+    tail = end.encode() if isinstance(end, str) else end
+    for start in ("", "a" * 64, "a" * 4096, "é", "éa" * 2000):
+        for n in (0, 1, 30, 31, 32, 39, 40, 2046, 2047, 2048, 2049):
+            for shift in ("", "b"):
+                data = (start + shift + "é" * n).encode() + tail
+                fault = text_fault(data)
+                masked = xor(data, KEY, n & 3)
+                if fault is None:
+                    assert _same(codec.decode_text(data), data.decode())
+                    assert _same(codec.decode_text(masked, KEY, n & 3), data.decode())
+                else:
+                    assert _fault(codec.decode_text, data) == fault
+                    assert _fault(codec.decode_text, masked, KEY, n & 3) == fault
+
+
 # Characters of each length in UTF-8, and of each width in memory, by turns.
 _KINDS = {"1": "aZ~", "Latin": "éÿ\x80", "2": "жĀ߿", "3": "€ࠀ\uffff", "4": "😀\U00010000\U0010ffff"}
 _MIXES = [mix for n in range(1, 6) for mix in combinations(_KINDS, n)]

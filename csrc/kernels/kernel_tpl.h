@@ -2,6 +2,7 @@
  * as in fws_kernel_<KERNEL>. */
 #include "mask_tpl.h"
 #include "utf8_tpl.h"
+#include "latin1_tpl.h"
 #include "transcode_tpl.h"
 #include "size_tpl.h"
 

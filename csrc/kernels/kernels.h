@@ -28,10 +28,14 @@ typedef struct {
      * count the lead of that one already. */
     size_t (*utf8_check)(const uint8_t *src, size_t n, fws_text_stats *stats);
 
-    /* Valid, complete UTF-8 to code units; every code point fits the unit. Returns the units written. */
-    size_t (*utf8_to_ucs1)(uint8_t *dst, const uint8_t *src, size_t n);
-    size_t (*utf8_to_ucs2)(uint16_t *dst, const uint8_t *src, size_t n);
-    size_t (*utf8_to_ucs4)(uint32_t *dst, const uint8_t *src, size_t n);
+    /* Unmask Latin-1 that is UTF-8 and write its code points, until what is not. src starts on a code point; dst has
+     * room for the code points if all of src is that, and for n units if that is not known. Returns n if it is;
+     * otherwise fewer, up to which it is, ending on a code point. *written is the units that this gave. */
+    size_t (*utf8_to_ucs1)(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key, size_t *written);
+
+    /* Unmask valid, complete UTF-8 to code units; every code point fits the unit. Returns the units written. */
+    size_t (*utf8_to_ucs2)(uint16_t *dst, const uint8_t *src, size_t n, uint32_t key);
+    size_t (*utf8_to_ucs4)(uint32_t *dst, const uint8_t *src, size_t n, uint32_t key);
 
     /* UTF-8 bytes that n units need; FWS_SURROGATE if one is a surrogate. */
     size_t (*ucs1_size)(const uint8_t *src, size_t n);
@@ -60,9 +64,9 @@ extern const fws_kernel fws_kernel_neon;
 void fws_mask_scalar(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key);
 size_t fws_mask_ascii_scalar(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key);
 size_t fws_utf8_check_scalar(const uint8_t *src, size_t n, fws_text_stats *stats);
-size_t fws_utf8_to_ucs1_scalar(uint8_t *dst, const uint8_t *src, size_t n);
-size_t fws_utf8_to_ucs2_scalar(uint16_t *dst, const uint8_t *src, size_t n);
-size_t fws_utf8_to_ucs4_scalar(uint32_t *dst, const uint8_t *src, size_t n);
+size_t fws_utf8_to_ucs1_scalar(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key, size_t *written);
+size_t fws_utf8_to_ucs2_scalar(uint16_t *dst, const uint8_t *src, size_t n, uint32_t key);
+size_t fws_utf8_to_ucs4_scalar(uint32_t *dst, const uint8_t *src, size_t n, uint32_t key);
 size_t fws_ucs1_to_utf8_scalar(uint8_t *dst, const uint8_t *src, size_t n);
 size_t fws_ucs2_to_utf8_scalar(uint8_t *dst, const uint16_t *src, size_t n);
 size_t fws_ucs4_to_utf8_scalar(uint8_t *dst, const uint32_t *src, size_t n);

@@ -43,7 +43,7 @@ size_t fws_mask_ascii_scalar(uint8_t *dst, const uint8_t *src, size_t n, uint32_
 
 /* Utf8 ------------------------------------------------------------------------------------------------------------ */
 
-FWS_INLINE int is_continuation(uint8_t byte) { return (byte & 0xC0) == 0x80; }
+FWS_INLINE int is_continuation(int byte) { return (byte & 0xC0) == 0x80; }
 
 /* The length of the code point at src, 1 to 4, if it is valid and complete in n bytes (RFC 3629 §4); otherwise 0. */
 FWS_INLINE size_t valid_code_point(const uint8_t *src, size_t n) {
@@ -96,35 +96,75 @@ size_t fws_utf8_check_scalar(const uint8_t *src, size_t n, fws_text_stats *stats
 
 /* UTF-8 to code units --------------------------------------------------------------------------------------------- */
 
-/* The code point at src, which is valid; *length is how many bytes it has. */
-FWS_INLINE uint32_t decode_code_point(const uint8_t *src, size_t *length) {
-    const uint32_t lead = src[0];
+/* The code point at src, which is valid and masked with these bytes; *length is how many bytes it has. */
+FWS_INLINE uint32_t decode_code_point(const uint8_t *src, const uint8_t *key, size_t *length) {
+    const uint32_t lead = src[0] ^ key[0];
     if (lead < 0x80) {
         *length = 1;
         return lead;
     }
+    const uint32_t second = (src[1] ^ key[1]) & 0x3Fu;
     if (lead < 0xE0) {
         *length = 2;
-        return (lead & 0x1F) << 6 | (src[1] & 0x3Fu);
+        return (lead & 0x1F) << 6 | second;
     }
+    const uint32_t third = (src[2] ^ key[2]) & 0x3Fu;
     if (lead < 0xF0) {
         *length = 3;
-        return (lead & 0x0F) << 12 | (src[1] & 0x3Fu) << 6 | (src[2] & 0x3Fu);
+        return (lead & 0x0F) << 12 | second << 6 | third;
     }
     *length = 4;
-    return (lead & 0x07) << 18 | (src[1] & 0x3Fu) << 12 | (src[2] & 0x3Fu) << 6 | (src[3] & 0x3Fu);
+    return (lead & 0x07) << 18 | second << 12 | third << 6 | ((src[3] ^ key[3]) & 0x3Fu);
 }
 
-#define DEFINE_UTF8_TO_UNITS(name, unit)                                \
-    size_t name(unit *dst, const uint8_t *src, size_t n) {              \
-        size_t written = 0;                                             \
-        for (size_t i = 0, length; i < n; i += length) {                \
-            dst[written++] = (unit)decode_code_point(src + i, &length); \
-        }                                                               \
-        return written;                                                 \
+/* The length of the code point at src, 1 or 2, if it is of Latin-1, valid and complete in n bytes; otherwise 0. */
+FWS_INLINE size_t latin1_code_point(const uint8_t *src, size_t n, const uint8_t *key, uint8_t *unit) {
+    const uint8_t lead = src[0] ^ key[0];
+    if (lead < 0x80) {
+        *unit = lead;
+        return 1;
+    }
+    if ((lead & 0xFE) != 0xC2 || n < 2 || !is_continuation(src[1] ^ key[1])) {
+        return 0;
+    }
+    *unit = (uint8_t)((lead & 1) << 6 | (src[1] ^ key[1]));
+    return 2;
+}
+
+size_t fws_utf8_to_ucs1_scalar(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key, size_t *written) {
+    uint8_t bytes[8];
+    uint8_t *out = dst;
+    size_t i = 0, length = 1;
+    fws_store32(bytes, key);
+    fws_store32(bytes + 4, key);
+    while (i < n && length > 0) {
+        const size_t ascii = fws_mask_ascii_scalar(out, src + i, n - i, fws_rotate_key(key, i & 3));
+        out += ascii;
+        i += ascii;
+        for (const size_t end = i + 8; i < n && i < end; i += length) {
+            length = latin1_code_point(src + i, n - i, bytes + (i & 3), out);
+            if (length == 0) {
+                break;
+            }
+            out++;
+        }
+    }
+    *written = (size_t)(out - dst);
+    return i;
+}
+
+#define DEFINE_UTF8_TO_UNITS(name, unit)                                                 \
+    size_t name(unit *dst, const uint8_t *src, size_t n, uint32_t key) {                 \
+        uint8_t bytes[8];                                                                \
+        size_t written = 0;                                                              \
+        fws_store32(bytes, key);                                                         \
+        fws_store32(bytes + 4, key);                                                     \
+        for (size_t i = 0, length; i < n; i += length) {                                 \
+            dst[written++] = (unit)decode_code_point(src + i, bytes + (i & 3), &length); \
+        }                                                                                \
+        return written;                                                                  \
     }
 
-DEFINE_UTF8_TO_UNITS(fws_utf8_to_ucs1_scalar, uint8_t)
 DEFINE_UTF8_TO_UNITS(fws_utf8_to_ucs2_scalar, uint16_t)
 DEFINE_UTF8_TO_UNITS(fws_utf8_to_ucs4_scalar, uint32_t)
 

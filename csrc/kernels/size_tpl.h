@@ -1,17 +1,18 @@
 /* UTF-8 bytes that code units need. Plain loops that a compiler widens by itself; included into each kernel's target
  * region, so that it may.
  *
- * Counts are 32-bit within a block, which is what the loop's vectors hold; a block is short enough not to overflow. */
+ * Counts within a block are as narrow as the units allow, since that is what the loop's vectors hold: in 16 bits it must
+ * be short enough not to overflow. */
 
-enum { SIZE_BLOCK = 1 << 16 };
+enum { SIZE_BLOCK = 1 << 14 };
 
 static size_t ucs1_size(const uint8_t *src, size_t n) {
     size_t size = n;
     while (n > 0) {
         const size_t block = n < SIZE_BLOCK ? n : SIZE_BLOCK;
-        uint32_t extra = 0;
+        uint16_t extra = 0;
         for (size_t i = 0; i < block; i++) {
-            extra += src[i] >> 7;
+            extra = (uint16_t)(extra + (src[i] >> 7));
         }
         size += extra;
         src += block;
@@ -24,11 +25,11 @@ static size_t ucs2_size(const uint16_t *src, size_t n) {
     size_t size = n;
     while (n > 0) {
         const size_t block = n < SIZE_BLOCK ? n : SIZE_BLOCK;
-        uint32_t extra = 0, surrogates = 0;
+        uint16_t extra = 0, surrogates = 0;
         for (size_t i = 0; i < block; i++) {
-            const uint32_t c = src[i];
-            extra += (uint32_t)(c >= 0x80) + (uint32_t)(c >= 0x800);
-            surrogates |= (uint32_t)((c & 0xF800) == 0xD800);
+            const uint16_t c = src[i];
+            extra = (uint16_t)(extra + (c >= 0x80) + (c >= 0x800));
+            surrogates |= (uint16_t)((c & 0xF800) == 0xD800);
         }
         if (surrogates) {
             return FWS_SURROGATE;

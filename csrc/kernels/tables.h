@@ -4,28 +4,18 @@
 
 #include "kernels.h"
 
-/* Where the shuffles of each way to take 12 bytes begin: 2^6, 3^4 and 4^3 of them. */
-enum {
-    UTF8_SIX = 0,                /* six code points of 1 or 2 bytes, to 16-bit units */
-    UTF8_FOUR = UTF8_SIX + 64,   /* four of 1 to 3 bytes, to 32-bit units */
-    UTF8_THREE = UTF8_FOUR + 81, /* three of 1 to 4 bytes, to 32-bit units */
-    UTF8_SHUFFLES = UTF8_THREE + 64
-};
-
-/* What to do with 12 bytes of UTF-8, by a bit for every byte that ends a code point. */
-typedef struct {
-    uint8_t shuffle;  /* index into fws_utf8_shuffles */
-    uint8_t consumed; /* bytes that it takes, 3 to 12 */
-} utf8_window;
-
-extern utf8_window fws_utf8_windows[4096];
-extern uint8_t fws_utf8_shuffles[UTF8_SHUFFLES][16];
-
 /* Four code points to UTF-8, by their lengths: the shuffle, and the bytes it leaves. */
 extern uint8_t fws_encode_shuffles[256][16];
 extern uint8_t fws_encode_lengths[256];
 
-/* Those of 8 bytes that are kept, by a bit for each. */
-extern uint8_t fws_compress_shuffles[256][8];
+/* Eight pairs of a lead and another byte to UTF-8, by a bit for each lead that is kept. */
+extern uint8_t fws_encode_pairs[256][16];
+
+/* Those of bytes 0 to 7, or of 8 to 15, that are kept, by a bit for each: the first 8 bytes of a shuffle, whose others
+ * are not looked at. They are loaded with it, so a row stands behind the last. */
+extern uint8_t fws_compress_shuffles[2][256 + 1][8];
+
+/* The same of 8 pairs of bytes. */
+extern uint8_t fws_compress_pairs[256][16];
 
 #endif

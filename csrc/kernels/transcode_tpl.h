@@ -1,7 +1,9 @@
 /* UTF-8 to code units and back, over the vectors of the kernel that includes this.
  *
- * To units: 64 bytes give a bit for every byte that ends a code point. Runs of one length have their own short way;
- * otherwise 12 bits of it look up a shuffle that lays six, four or three code points into units.
+ * To units of 2 or 4 bytes: the last byte of a code point is where its unit is made, out of itself and the bytes before
+ * it. That is done in every byte at once, a plane for each byte of a unit; then a bit for every byte that ends a code
+ * point chooses which are kept. So it does not matter how lengths follow each other: no branch looks at them, but for
+ * blocks of one length, which have a short way.
  *
  * Stores are whole vectors and may reach past what is used, never past what will be written later: so the loops stop
  * MARGIN bytes before the end, and the rest is done in a scratch with room behind it. */
@@ -9,229 +11,267 @@
 
 enum {
     BLOCK = 64,
-    /* Where in a block the last window may start: 16 bits of `ends` must be known, and the last bit is not. */
-    LAST_WINDOW = BLOCK - 16 - 1,
-    /* A window stores 8 units at most. LAST_WINDOW bytes into the block, 49 bytes are left, 12 code points or more. */
+    BLOCK_VECTORS = BLOCK / V_BYTES,
+    /* A store has 8 units at most; 32 bytes behind the block are 8 code points or more. */
     MARGIN = BLOCK + 32,
     /* Fewer bytes than this are done one by one: a scratch costs more. */
-    SCALAR_BELOW = 24
+    SCALAR_BELOW = 16
 };
 
-FWS_INLINE uint64_t block_lead_bits(const uint8_t *src) {
-    uint64_t bits = 0;
-    for (size_t i = 0; i < BLOCK / V_BYTES; i++) {
-        bits |= v_lead_bits(v_load(src + i * V_BYTES)) << (i * V_BYTES);
+/* The key as it meets bytes 0 to 3 places further on. */
+typedef struct {
+    vec turned[4];
+} turned_keys;
+
+FWS_INLINE turned_keys turn_key(uint32_t key) {
+    turned_keys keys;
+    for (unsigned r = 0; r < 4; r++) {
+        keys.turned[r] = v_splat_key(fws_rotate_key(key, r));
     }
-    return bits;
+    return keys;
 }
 
-/* Whether a block that starts with a code point is ASCII: it has no continuation, and no lead that waits for one. */
-FWS_INLINE int block_is_ascii(const uint8_t *src, uint64_t leads) {
-    return leads == ~UINT64_C(0) && src[BLOCK - 1] < 0x80;
+/* A block that starts with a code point, unmasked. */
+typedef struct {
+    vec v[BLOCK_VECTORS];
+    vec all;        /* what any of them has */
+    uint64_t leads; /* a bit for every byte that is not a continuation byte */
+} utf8_block;
+
+FWS_INLINE utf8_block load_block(const uint8_t *src, vec keys) {
+    utf8_block block = {.all = v_zero(), .leads = 0};
+    for (int i = 0; i < BLOCK_VECTORS; i++) {
+        block.v[i] = v_xor(v_load(src + i * V_BYTES), keys);
+        block.all = v_or(block.all, block.v[i]);
+        block.leads |= v_lead_bits(block.v[i]) << (i * V_BYTES);
+    }
+    return block;
 }
 
-/* Bits of `ends` where code points of one length follow each other. */
-#define ENDS_ASCII16 0xFFFFu
-#define ENDS_TWO16 0xAAAAu
-#define ENDS_THREE12 0x924u
-#define ENDS_THREE48 UINT64_C(0x924924924924)
-#define ENDS_FOUR16 0x8888u
+/* The bytes before the last lead of a block, which is one of its last 4: two bits for each of their 16 patterns. */
+FWS_INLINE size_t up_to_last_lead(uint64_t leads) {
+    return BLOCK - 4 + (0xFFFFAA50u >> 2 * (leads >> (BLOCK - 4)) & 3);
+}
 
-/* A run of twos has the lead first; units want it high. */
-FWS_ALIGN16 static const uint8_t swap_pairs[16] = {1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14};
-/* A run of threes: four code points to 32-bit units, the last byte lowest. */
+/* Bits of `leads` where all code points have one length: 64 bytes of them, or 60 and the lead that follows. */
+#define LEADS_TWO64 UINT64_C(0x5555555555555555)
+#define LEADS_THREE60 UINT64_C(0x1249249249249249)
+#define LEADS_FOUR64 UINT64_C(0x1111111111111111)
+
+/* Eight code points of 2 bytes to 16-bit units, four of 3 bytes or of 4 to 32-bit units: the last byte lowest. */
+FWS_ALIGN16 static const uint8_t swap_twos[16] = {1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14};
 FWS_ALIGN16 static const uint8_t spread_threes[16] = {2, 1, 0, 0xFF, 5, 4, 3, 0xFF, 8, 7, 6, 0xFF, 11, 10, 9, 0xFF};
 FWS_ALIGN16 static const uint8_t swap_fours[16] = {3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12};
 
-FWS_INLINE quad join_threes(const uint8_t *src) { return q_join3(q_shuffle(q_load(src), q_load(spread_threes))); }
+FWS_INLINE quad join_threes(const uint8_t *src, quad keys) {
+    return q_join3(q_shuffle(q_xor(q_load(src), keys), q_load(spread_threes)));
+}
+
+/* The bytes of units, where the last byte of their code point is. Lengths are those of a code point:
+ *
+ *     lowest    1: 0aaaaaaa    2 to 4: from the byte before and the last, ......aa 10bbbbbb -> aabbbbbb
+ *     middle    1: 0           2 to 4: from the two before, ....aaaa ..bbbb.. -> aaaabbbb; a lead of 2 has no aaaa,
+ *                                      and its bbbb is 0bbb
+ *     highest   1 to 3: 0      4: from the three before, .....aaa ..bb.... -> 000aaabb */
+typedef struct {
+    vec lowest, middle, highest;
+} unit_planes;
+
+FWS_INLINE unit_planes planes_of(vec before, vec v) {
+    const vec previous1 = v_previous1(before, v), previous2 = v_previous2(before, v);
+    const vec previous3 = v_previous3(before, v);
+    /* Whether these are continuation bytes. */
+    const vec is_next = v_less(v, v_splat(0xC0));
+    const vec is_third = v_and(is_next, v_less(previous1, v_splat(0xC0)));
+    const vec is_fourth = v_and(is_third, v_less(previous2, v_splat(0xC0)));
+    unit_planes planes;
+    planes.lowest = v_or(v_and(v, v_splat(0x7F)), v_and(is_next, v_left(previous1, 6)));
+    planes.middle =
+        v_or(v_and(is_next, v_and(v_right(previous1, 2), v_splat(0x0F))), v_and(is_third, v_left(previous2, 4)));
+    planes.highest =
+        v_and(is_fourth, v_or(v_and(v_right(previous2, 4), v_splat(0x03)), v_and(v_left(previous3, 2), v_splat(0x1C))));
+    return planes;
+}
 
 /* Units of 2 bytes. Returns the bytes consumed, at least n - MARGIN + 1; *written is the units. */
-static size_t ucs2_blocks(uint16_t *dst, const uint8_t *src, size_t n, size_t *written) {
+static size_t ucs2_blocks(uint16_t *dst, const uint8_t *src, size_t n, uint32_t key, size_t *written) {
+    const turned_keys keys = turn_key(key);
     uint16_t *out = dst;
     size_t i = 0;
     while (n - i >= MARGIN) {
-        const uint64_t leads = block_lead_bits(src + i);
-        if (block_is_ascii(src + i, leads)) {
-            for (size_t k = 0; k < BLOCK; k += 16) {
-                q_widen_to_ucs2(out + k, q_load(src + i + k));
+        const utf8_block block = load_block(src + i, keys.turned[i & 3]);
+        if (v_is_ascii(block.all)) {
+            for (int k = 0; k < BLOCK / 16; k++) {
+                q_widen_to_ucs2(out + 16 * k, v_quad(block.v[k * 16 / V_BYTES], k % (V_BYTES / 16)));
             }
             out += BLOCK;
             i += BLOCK;
             continue;
         }
-        const uint64_t ends = leads >> 1;
-        if ((ends & UINT64_C(0xFFFFFFFFFFFF)) == ENDS_THREE48) {
-            const uint8_t *p = src + i;
-            q_store(out, q_narrow(join_threes(p), join_threes(p + 12)));
-            q_store(out + 8, q_narrow(join_threes(p + 24), join_threes(p + 36)));
-            out += 16;
-            i += 48;
+        if (block.leads == LEADS_TWO64) {
+            for (int k = 0; k < BLOCK / 16; k++) {
+                const quad v = v_quad(block.v[k * 16 / V_BYTES], k % (V_BYTES / 16));
+                q_store(out + 8 * k, q_join2(q_shuffle(v, q_load(swap_twos))));
+            }
+            /* The last one may be longer than it looks. */
+            out += BLOCK / 2 - 1;
+            i += BLOCK - 2;
             continue;
         }
-        size_t at = 0;
-        while (at <= LAST_WINDOW) {
-            const unsigned window = (unsigned)(ends >> at) & 0xFFFF;
-            const quad v = q_load(src + i + at);
-            if (window == ENDS_ASCII16) {
-                q_widen_to_ucs2(out, v);
-                out += 16;
-                at += 16;
-            } else if (window == ENDS_TWO16) {
-                q_store(out, q_join2(q_shuffle(v, q_load(swap_pairs))));
-                out += 8;
-                at += 16;
-            } else if ((window & 0xFFF) == ENDS_THREE12) {
-                const quad units = q_join3(q_shuffle(v, q_load(spread_threes)));
-                q_store_low(out, q_narrow(units, units));
-                out += 4;
-                at += 12;
-            } else {
-                const utf8_window way = fws_utf8_windows[window & 0xFFF];
-                const quad laid = q_shuffle(v, q_load(fws_utf8_shuffles[way.shuffle]));
-                at += way.consumed;
-                if (way.shuffle < UTF8_FOUR) {
-                    q_store(out, q_join2(laid));
-                    out += 6;
-                } else {
-                    const quad units = q_join3(laid);
-                    q_store_low(out, q_narrow(units, units));
-                    out += 4;
-                }
+        if ((block.leads & UINT64_C(0x1FFFFFFFFFFFFFFF)) == LEADS_THREE60) {
+            const uint8_t *p = src + i;
+            const quad quad_keys = v_quad(keys.turned[i & 3], 0), last = join_threes(p + 48, quad_keys);
+            q_store(out, q_narrow(join_threes(p, quad_keys), join_threes(p + 12, quad_keys)));
+            q_store(out + 8, q_narrow(join_threes(p + 24, quad_keys), join_threes(p + 36, quad_keys)));
+            q_store_low(out + 16, q_narrow(last, last));
+            out += 20;
+            i += 60;
+            continue;
+        }
+        /* The last code point ends who knows where: the next block starts with it. */
+        uint64_t ends = block.leads >> 1;
+        vec before = v_zero();
+        for (int k = 0; k < BLOCK_VECTORS; before = block.v[k++]) {
+            const unit_planes planes = planes_of(before, block.v[k]);
+            for (int q = 0; q < V_BYTES / 16; q++, ends >>= 16) {
+                const quad lowest = v_quad(planes.lowest, q), middle = v_quad(planes.middle, q);
+                const unsigned first = ends & 0xFF, second = ends >> 8 & 0xFF;
+                q_store(out, q_shuffle(q_zip_low(lowest, middle), q_load(fws_compress_pairs[first])));
+                out += FWS_BIT_COUNT(first);
+                q_store(out, q_shuffle(q_zip_high(lowest, middle), q_load(fws_compress_pairs[second])));
+                out += FWS_BIT_COUNT(second);
             }
         }
-        i += at;
+        i += up_to_last_lead(block.leads);
     }
     *written = (size_t)(out - dst);
     return i;
 }
 
 /* Units of 4 bytes, likewise. */
-static size_t ucs4_blocks(uint32_t *dst, const uint8_t *src, size_t n, size_t *written) {
+static size_t ucs4_blocks(uint32_t *dst, const uint8_t *src, size_t n, uint32_t key, size_t *written) {
+    const turned_keys keys = turn_key(key);
     uint32_t *out = dst;
     size_t i = 0;
     while (n - i >= MARGIN) {
-        const uint64_t ends = block_lead_bits(src + i) >> 1;
-        size_t at = 0;
-        while (at <= LAST_WINDOW) {
-            const unsigned window = (unsigned)(ends >> at) & 0xFFFF;
-            const quad v = q_load(src + i + at);
-            if (window == ENDS_ASCII16) {
-                q_widen_bytes_to_ucs4(out, v);
-                out += 16;
-                at += 16;
-            } else if (window == ENDS_FOUR16) {
-                q_store(out, q_join4(q_shuffle(v, q_load(swap_fours))));
-                out += 4;
-                at += 16;
-            } else {
-                const utf8_window way = fws_utf8_windows[window & 0xFFF];
-                const quad laid = q_shuffle(v, q_load(fws_utf8_shuffles[way.shuffle]));
-                at += way.consumed;
-                if (way.shuffle < UTF8_FOUR) {
-                    q_widen_to_ucs4(out, q_join2(laid));
-                    out += 6;
-                } else if (way.shuffle < UTF8_THREE) {
-                    q_store(out, q_join3(laid));
-                    out += 4;
-                } else {
-                    q_store(out, q_join4(laid));
-                    out += 3;
-                }
-            }
-        }
-        i += at;
-    }
-    *written = (size_t)(out - dst);
-    return i;
-}
-
-/* Units of 1 byte: leads (0xC2, 0xC3) are taken out and what follows a 0xC3 is lifted. No branch but for ASCII, since
- * Latin text changes between one and two bytes all the time. */
-static size_t ucs1_blocks(uint8_t *dst, const uint8_t *src, size_t n, size_t *written) {
-    uint8_t *out = dst;
-    size_t i = 0;
-    while (n - i >= MARGIN) {
-        const uint64_t leads = block_lead_bits(src + i);
-        if (block_is_ascii(src + i, leads)) {
-            for (size_t k = 0; k < BLOCK; k += 16) {
-                q_store(out + k, q_load(src + i + k));
+        const utf8_block block = load_block(src + i, keys.turned[i & 3]);
+        if (v_is_ascii(block.all)) {
+            for (int k = 0; k < BLOCK / 16; k++) {
+                q_widen_bytes_to_ucs4(out + 16 * k, v_quad(block.v[k * 16 / V_BYTES], k % (V_BYTES / 16)));
             }
             out += BLOCK;
             i += BLOCK;
             continue;
         }
-        /* What ends a code point is kept: all but the leads of two. */
-        uint64_t kept = leads >> 1 | (uint64_t)(src[i + BLOCK - 1] < 0xC0) << (BLOCK - 1);
-        for (size_t k = 0; k < BLOCK; k += 16, kept >>= 16) {
-            const quad v = q_load(src + i + k);
-            const quad units = q_lift_latin1(v, i + k > 0 ? q_load(src + i + k - 1) : q_shift_in(v, 0));
-            const unsigned low = kept & 0xFF, high = kept >> 8 & 0xFF;
-            q_store_low(out, q_shuffle(units, q_load_low(fws_compress_shuffles[low])));
-            out += FWS_BIT_COUNT(low);
-            q_store_low(out, q_shuffle(q_high_half(units), q_load_low(fws_compress_shuffles[high])));
-            out += FWS_BIT_COUNT(high);
+        if (block.leads == LEADS_FOUR64) {
+            for (int k = 0; k < BLOCK / 16; k++) {
+                const quad v = v_quad(block.v[k * 16 / V_BYTES], k % (V_BYTES / 16));
+                q_store(out + 4 * k, q_join4(q_shuffle(v, q_load(swap_fours))));
+            }
+            out += BLOCK / 4;
+            i += BLOCK;
+            continue;
         }
-        i += BLOCK;
-    }
-    /* A lead at the very end has given nothing yet. */
-    if (i > 0 && src[i - 1] >= 0xC0) {
-        i--;
+        uint64_t ends = block.leads >> 1;
+        vec before = v_zero();
+        for (int k = 0; k < BLOCK_VECTORS; before = block.v[k++]) {
+            const unit_planes planes = planes_of(before, block.v[k]);
+            for (int q = 0; q < V_BYTES / 16; q++, ends >>= 16) {
+                const quad lowest = v_quad(planes.lowest, q), middle = v_quad(planes.middle, q);
+                const quad highest = v_quad(planes.highest, q), none = q_splat_key(0);
+                const unsigned first = ends & 0xFF, second = ends >> 8 & 0xFF;
+                const quad shuffle1 = q_load(fws_compress_pairs[first]), shuffle2 = q_load(fws_compress_pairs[second]);
+                q_store_zipped16(out, q_shuffle(q_zip_low(lowest, middle), shuffle1),
+                                 q_shuffle(q_zip_low(highest, none), shuffle1));
+                out += FWS_BIT_COUNT(first);
+                q_store_zipped16(out, q_shuffle(q_zip_high(lowest, middle), shuffle2),
+                                 q_shuffle(q_zip_high(highest, none), shuffle2));
+                out += FWS_BIT_COUNT(second);
+            }
+        }
+        i += up_to_last_lead(block.leads);
     }
     *written = (size_t)(out - dst);
     return i;
 }
 
 /* The rest, fewer than MARGIN bytes, with zeros behind it: as many units too many as zeros were consumed. */
-#define DEFINE_TO_UNITS(name, unit, blocks, scalar)                             \
-    static size_t name(unit *dst, const uint8_t *src, size_t n) {               \
-        size_t written = 0, more;                                               \
-        const size_t i = n < MARGIN ? 0 : blocks(dst, src, n, &written);        \
-        const size_t rest = n - i;                                              \
-        if (rest < SCALAR_BELOW) {                                              \
-            return written + scalar(dst + written, src + i, rest);              \
-        }                                                                       \
-        uint8_t bytes[2 * MARGIN];                                              \
-        unit units[2 * MARGIN];                                                 \
-        memset(bytes, 0, sizeof bytes);                                         \
-        memcpy(bytes, src + i, rest);                                           \
-        const size_t consumed = blocks(units, bytes, rest + MARGIN - 1, &more); \
-        more -= consumed - rest;                                                \
-        memcpy(dst + written, units, more * sizeof(unit));                      \
-        return written + more;                                                  \
+#define DEFINE_TO_UNITS(name, unit, blocks, scalar)                                \
+    static size_t name(unit *dst, const uint8_t *src, size_t n, uint32_t key) {    \
+        size_t written = 0, more;                                                  \
+        const size_t i = n < MARGIN ? 0 : blocks(dst, src, n, key, &written);      \
+        const size_t rest = n - i;                                                 \
+        const uint32_t key_rest = fws_rotate_key(key, i & 3);                      \
+        if (rest < SCALAR_BELOW) {                                                 \
+            return written + scalar(dst + written, src + i, rest, key_rest);       \
+        }                                                                          \
+        uint8_t bytes[2 * MARGIN];                                                 \
+        unit units[2 * MARGIN];                                                    \
+        memset(bytes, 0, sizeof bytes);                                            \
+        mask_vector(bytes, src + i, rest, key_rest);                               \
+        const size_t consumed = blocks(units, bytes, rest + MARGIN - 1, 0, &more); \
+        more -= consumed - rest;                                                   \
+        memcpy(dst + written, units, more * sizeof(unit));                         \
+        return written + more;                                                     \
     }
 
-DEFINE_TO_UNITS(utf8_to_ucs1_vector, uint8_t, ucs1_blocks, fws_utf8_to_ucs1_scalar)
 DEFINE_TO_UNITS(utf8_to_ucs2_vector, uint16_t, ucs2_blocks, fws_utf8_to_ucs2_scalar)
 DEFINE_TO_UNITS(utf8_to_ucs4_vector, uint32_t, ucs4_blocks, fws_utf8_to_ucs4_scalar)
 
 /* Code units to UTF-8 --------------------------------------------------------------------------------------------- */
 
-/* Four code points, to at most 16 bytes. Returns how many are used. */
-FWS_INLINE size_t encode_four(uint8_t *dst, quad units) {
-    unsigned lengths;
-    const quad spread = q_spread_code_points(units, &lengths);
-    q_store(dst, q_shuffle(spread, q_load(fws_encode_shuffles[lengths])));
-    return fws_encode_lengths[lengths];
+/* Four code points, each spread over 4 bytes, to at most 16 bytes; `lengths` as q_spread_code_points tells them.
+ * Returns the end of what is used. */
+FWS_INLINE uint8_t *encode_spread(uint8_t *out, quad spread, unsigned lengths) {
+    q_store(out, q_shuffle(spread, q_load(fws_encode_shuffles[lengths])));
+    return out + fws_encode_lengths[lengths];
 }
 
-/* While 16 units are left, 16 bytes at least are still to be written: a whole store fits. */
-enum { ENCODE_STEP = 16 };
+FWS_INLINE uint8_t *encode_four(uint8_t *out, quad units) {
+    unsigned lengths;
+    const quad spread = q_spread_code_points(units, &lengths);
+    return encode_spread(out, spread, lengths);
+}
+
+/* Eight units of 2 bytes. */
+FWS_INLINE uint8_t *encode_eight(uint8_t *out, quad units) {
+    unsigned lengths1, lengths2;
+    const spread_eight spread = q_spread_eight(units, &lengths1, &lengths2);
+    out = encode_spread(out, spread.first, lengths1);
+    return encode_spread(out, spread.second, lengths2);
+}
+
+/* The same of units below 0x800: pairs of a lead and another byte, without the lead where that is ASCII. */
+FWS_INLINE uint8_t *encode_eight_pairs(uint8_t *out, quad units) {
+    unsigned twos;
+    const quad pairs = q_pair_up(units, &twos);
+    q_store(out, q_shuffle(pairs, q_load(fws_encode_pairs[twos])));
+    return out + 8 + FWS_BIT_COUNT(twos);
+}
+
+/* A store has 16 bytes, and fits while 16 units are left, those that it is for included. The steps of the loops below
+ * leave as many before their last store. */
+enum { ENCODE_STEP = 32, ENCODE_MARGIN = ENCODE_STEP + 16 };
 
 static size_t ucs1_to_utf8_vector(uint8_t *dst, const uint8_t *src, size_t n) {
+    const quad none = q_splat_key(0);
     uint8_t *out = dst;
     size_t i = 0;
-    for (; n - i >= 2 * ENCODE_STEP; i += ENCODE_STEP) {
-        const quad v = q_load(src + i);
-        if (q_is_ascii(v)) {
-            q_store(out, v);
+    for (; n - i >= ENCODE_MARGIN; i += ENCODE_STEP) {
+        const quad a = q_load(src + i), b = q_load(src + i + 16);
+        if (q_is_ascii(q_or(a, b))) {
+            q_store(out, a);
+            q_store(out + 16, b);
             out += ENCODE_STEP;
             continue;
         }
-        uint32_t units[ENCODE_STEP];
-        q_widen_bytes_to_ucs4(units, v);
-        for (size_t k = 0; k < ENCODE_STEP; k += 4) {
-            out += encode_four(out, q_load(units + k));
-        }
+        out = encode_eight_pairs(out, q_zip_low(a, none));
+        out = encode_eight_pairs(out, q_zip_high(a, none));
+        out = encode_eight_pairs(out, q_zip_low(b, none));
+        out = encode_eight_pairs(out, q_zip_high(b, none));
+    }
+    for (; n - i >= 16; i += 8) {
+        out = encode_eight_pairs(out, q_zip_low(q_load(src + i), none));
     }
     return (size_t)(out - dst) + fws_ucs1_to_utf8_scalar(out, src + i, n - i);
 }
@@ -239,17 +279,27 @@ static size_t ucs1_to_utf8_vector(uint8_t *dst, const uint8_t *src, size_t n) {
 static size_t ucs2_to_utf8_vector(uint8_t *dst, const uint16_t *src, size_t n) {
     uint8_t *out = dst;
     size_t i = 0;
-    for (; n - i >= 2 * ENCODE_STEP; i += ENCODE_STEP) {
-        const quad a = q_load(src + i), b = q_load(src + i + 8);
-        if (q_is_ascii16(q_or(a, b))) {
+    for (; n - i >= ENCODE_MARGIN; i += ENCODE_STEP) {
+        const quad a = q_load(src + i), b = q_load(src + i + 8), c = q_load(src + i + 16), d = q_load(src + i + 24);
+        const quad all = q_or(q_or(a, b), q_or(c, d));
+        if (q_is_below_80(all)) {
             q_store(out, q_narrow_to_bytes(a, b));
+            q_store(out + 16, q_narrow_to_bytes(c, d));
             out += ENCODE_STEP;
-            continue;
+        } else if (q_is_below_800(all)) {
+            out = encode_eight_pairs(out, a);
+            out = encode_eight_pairs(out, b);
+            out = encode_eight_pairs(out, c);
+            out = encode_eight_pairs(out, d);
+        } else {
+            out = encode_eight(out, a);
+            out = encode_eight(out, b);
+            out = encode_eight(out, c);
+            out = encode_eight(out, d);
         }
-        out += encode_four(out, q_low_to_ucs4(a));
-        out += encode_four(out, q_high_to_ucs4(a));
-        out += encode_four(out, q_low_to_ucs4(b));
-        out += encode_four(out, q_high_to_ucs4(b));
+    }
+    for (; n - i >= 16 + 4; i += 8) {
+        out = encode_eight(out, q_load(src + i));
     }
     return (size_t)(out - dst) + fws_ucs2_to_utf8_scalar(out, src + i, n - i);
 }
@@ -257,8 +307,8 @@ static size_t ucs2_to_utf8_vector(uint8_t *dst, const uint16_t *src, size_t n) {
 static size_t ucs4_to_utf8_vector(uint8_t *dst, const uint32_t *src, size_t n) {
     uint8_t *out = dst;
     size_t i = 0;
-    for (; n - i >= 2 * ENCODE_STEP; i += 4) {
-        out += encode_four(out, q_load(src + i));
+    for (; n - i >= 16 + 4; i += 4) {
+        out = encode_four(out, q_load(src + i));
     }
     return (size_t)(out - dst) + fws_ucs4_to_utf8_scalar(out, src + i, n - i);
 }

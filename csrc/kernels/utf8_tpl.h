@@ -75,9 +75,9 @@ enum { CHECK_BLOCK = 64, CHECK_VECTORS = CHECK_BLOCK / V_BYTES };
 /* Non-zero in every byte of `v` at which an error shows. */
 FWS_INLINE vec utf8_errors(vec before, vec v) {
     const vec previous1 = v_previous1(before, v);
-    const vec pair = v_and(
-        v_and(v_lookup(first_high, v_high_nibbles(previous1)), v_lookup(first_low, v_and(previous1, v_splat(0x0F)))),
-        v_lookup(second_high, v_high_nibbles(v)));
+    const vec pair =
+        v_and(v_and(v_lookup(first_high, v_right(previous1, 4)), v_lookup(first_low, v_and(previous1, v_splat(0x0F)))),
+              v_lookup(second_high, v_right(v, 4)));
     /* 0x80 and above where the byte must be the third (after 1110....) or the fourth (after 11110...). */
     const vec third = v_subtract_saturated(v_previous2(before, v), v_splat(0xE0 - 0x80));
     const vec fourth = v_subtract_saturated(v_previous3(before, v), v_splat(0xF0 - 0x80));

@@ -18,7 +18,6 @@ FWS_INLINE vec v_equal(vec a, vec b) { return _mm256_cmpeq_epi8(a, b); }
 FWS_INLINE vec v_double(vec v) { return _mm256_add_epi8(v, v); }
 FWS_INLINE vec v_max(vec a, vec b) { return _mm256_max_epu8(a, b); }
 FWS_INLINE vec v_subtract_saturated(vec a, vec b) { return _mm256_subs_epu8(a, b); }
-FWS_INLINE vec v_high_nibbles(vec v) { return _mm256_and_si256(_mm256_srli_epi16(v, 4), v_splat(0x0F)); }
 FWS_INLINE int v_is_ascii(vec v) { return _mm256_movemask_epi8(v) == 0; }
 FWS_INLINE int v_is_zero(vec v) { return _mm256_testz_si256(v, v); }
 
@@ -36,6 +35,23 @@ FWS_INLINE vec v_previous3(vec before, vec v) { return _mm256_alignr_epi8(v, v_b
 
 /* A bit for every byte that is not a continuation byte: signed, those are the ones up to 0xBF = -65. */
 FWS_INLINE uint64_t v_lead_bits(vec v) { return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(v, v_splat(0xBF))); }
+
+/* A bit for every byte that is not ASCII. */
+FWS_INLINE uint64_t v_high_bits(vec v) { return (uint32_t)_mm256_movemask_epi8(v); }
+
+/* 0xFF where a is the lesser byte, signed: 0xC0 is greater than continuation bytes only. */
+FWS_INLINE vec v_less(vec a, vec b) { return _mm256_cmpgt_epi8(b, a); }
+
+/* Bits moved within their bytes; the others are 0. */
+FWS_INLINE vec v_left(vec v, int by) {
+    return _mm256_and_si256(_mm256_slli_epi16(v, by), v_splat((uint8_t)(0xFF << by)));
+}
+FWS_INLINE vec v_right(vec v, int by) {
+    return _mm256_and_si256(_mm256_srli_epi16(v, by), v_splat((uint8_t)(0xFF >> by)));
+}
+
+/* The i-th 16 bytes. */
+FWS_INLINE quad v_quad(vec v, int i) { return i ? _mm256_extracti128_si256(v, 1) : _mm256_castsi256_si128(v); }
 
 FWS_INLINE uint8_t v_highest(vec v) {
     return q_highest(_mm_max_epu8(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));

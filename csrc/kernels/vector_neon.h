@@ -18,7 +18,6 @@ FWS_INLINE vec v_equal(vec a, vec b) { return vceqq_u8(a, b); }
 FWS_INLINE vec v_double(vec v) { return vaddq_u8(v, v); }
 FWS_INLINE vec v_max(vec a, vec b) { return vmaxq_u8(a, b); }
 FWS_INLINE vec v_subtract_saturated(vec a, vec b) { return vqsubq_u8(a, b); }
-FWS_INLINE vec v_high_nibbles(vec v) { return vshrq_n_u8(v, 4); }
 FWS_INLINE int v_is_ascii(vec v) { return vmaxvq_u8(v) < 0x80; }
 FWS_INLINE int v_is_zero(vec v) { return vmaxvq_u8(v) == 0; }
 
@@ -44,10 +43,22 @@ FWS_INLINE unsigned q_bits(uint8x16_t mask) {
 /* A bit for every byte that is not a continuation byte: signed, those are the ones up to 0xBF = -65. */
 FWS_INLINE uint64_t v_lead_bits(vec v) { return q_bits(vcgtq_s8(vreinterpretq_s8_u8(v), vdupq_n_s8(-65))); }
 
+/* A bit for every byte that is not ASCII. */
+FWS_INLINE uint64_t v_high_bits(vec v) { return q_bits(vcltzq_s8(vreinterpretq_s8_u8(v))); }
+
+/* 0xFF where a is the lesser byte, signed: 0xC0 is greater than continuation bytes only. */
+FWS_INLINE vec v_less(vec a, vec b) { return vcltq_s8(vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b)); }
+
+/* Bits moved within their bytes; the others are 0. */
+FWS_INLINE vec v_left(vec v, int by) { return vshlq_u8(v, vdupq_n_s8((int8_t)by)); }
+FWS_INLINE vec v_right(vec v, int by) { return vshlq_u8(v, vdupq_n_s8((int8_t)-by)); }
+
+/* The i-th 16 bytes: there are no others. */
+FWS_INLINE quad v_quad(vec v, int i) { return (void)i, v; }
+
 FWS_INLINE uint8_t v_highest(vec v) { return vmaxvq_u8(v); }
 
 FWS_INLINE quad q_load(const void *p) { return v_load(p); }
-FWS_INLINE quad q_load_low(const void *p) { return vcombine_u8(vld1_u8((const uint8_t *)p), vdup_n_u8(0)); }
 FWS_INLINE void q_store(void *p, quad v) { v_store(p, v); }
 FWS_INLINE void q_store_low(void *p, quad v) { vst1_u8((uint8_t *)p, vget_low_u8(v)); }
 FWS_INLINE quad q_splat_key(uint32_t key) { return v_splat_key(key); }
@@ -55,10 +66,17 @@ FWS_INLINE quad q_xor(quad a, quad b) { return veorq_u8(a, b); }
 FWS_INLINE quad q_or(quad a, quad b) { return vorrq_u8(a, b); }
 FWS_INLINE quad q_shuffle(quad v, quad index) { return vqtbl1q_u8(v, index); }
 FWS_INLINE int q_is_ascii(quad v) { return v_is_ascii(v); }
-FWS_INLINE quad q_high_half(quad v) { return vextq_u8(v, vdupq_n_u8(0), 8); }
 
-/* The bytes one place earlier: `last` comes first. */
-FWS_INLINE quad q_shift_in(quad v, uint8_t last) { return vextq_u8(vdupq_n_u8(last), v, 15); }
+/* Bytes of a and b by turns, from their first or their last 8. */
+FWS_INLINE quad q_zip_low(quad a, quad b) { return vzip1q_u8(a, b); }
+FWS_INLINE quad q_zip_high(quad a, quad b) { return vzip2q_u8(a, b); }
+
+/* The same with pairs of bytes, all 8 of each. */
+FWS_INLINE void q_store_zipped16(void *p, quad a, quad b) {
+    const uint16x8x2_t zipped = vzipq_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b));
+    vst1q_u16((uint16_t *)p, zipped.val[0]);
+    vst1q_u16((uint16_t *)p + 8, zipped.val[1]);
+}
 
 /* 16 bytes to 16 units. */
 FWS_INLINE void q_widen_to_ucs2(uint16_t *dst, quad v) {
@@ -80,8 +98,8 @@ FWS_INLINE void q_widen_bytes_to_ucs4(uint32_t *dst, quad v) {
 
 FWS_INLINE uint32x4_t q_and32(quad v, uint32_t bits) { return vandq_u32(vreinterpretq_u32_u8(v), vdupq_n_u32(bits)); }
 
-/* Code points of 1 or 2 bytes, one to a 16-bit unit: the last byte low, the lead (or 0) high.
- *   110aaaaa 10bbbbbb  ->  00000aaa aabbbbbb        0 0ccccccc  ->  00000000 0ccccccc */
+/* Code points of 2 bytes, one to a 16-bit unit, the last byte low.
+ *   110aaaaa 10bbbbbb  ->  00000aaa aabbbbbb */
 FWS_INLINE quad q_join2(quad v) {
     const uint16x8_t units = vreinterpretq_u16_u8(v);
     const uint16x8_t low = vandq_u16(units, vdupq_n_u16(0x7F));
@@ -89,7 +107,7 @@ FWS_INLINE quad q_join2(quad v) {
     return vreinterpretq_u8_u16(vorrq_u16(low, vshrq_n_u16(high, 2)));
 }
 
-/* Code points of 1 to 3 bytes, one to a 32-bit unit, the last byte lowest.
+/* Code points of 3 bytes, one to a 32-bit unit, the last byte lowest.
  *   1110aaaa 10bbbbbb 10cccccc  ->  aaaabbbb bbcccccc */
 FWS_INLINE quad q_join3(quad v) {
     const uint32x4_t middle = vshrq_n_u32(q_and32(v, 0x3F00), 2);
@@ -97,13 +115,11 @@ FWS_INLINE quad q_join3(quad v) {
     return vreinterpretq_u8_u32(vorrq_u32(vorrq_u32(q_and32(v, 0x7F), middle), high));
 }
 
-/* Code points of 1 to 4 bytes, likewise. The third byte of a 3-byte code point is 1110aaaa where that of a 4-byte one
- * is 10bbbbbb: its bit 5 is dropped where bit 6 is set.
+/* Code points of 4 bytes, likewise.
  *   11110aaa 10bbbbbb 10cccccc 10dddddd  ->  aaabb bbbbcccc ccdddddd */
 FWS_INLINE quad q_join4(quad v) {
     const uint32x4_t middle = vshrq_n_u32(q_and32(v, 0x3F00), 2);
-    const uint32x4_t is_lead3 = vshrq_n_u32(q_and32(v, 0x400000), 1);
-    const uint32x4_t high = vshrq_n_u32(veorq_u32(q_and32(v, 0x3F0000), is_lead3), 4);
+    const uint32x4_t high = vshrq_n_u32(q_and32(v, 0x3F0000), 4);
     const uint32x4_t top = vshrq_n_u32(q_and32(v, 0x07000000), 6);
     return vreinterpretq_u8_u32(vorrq_u32(vorrq_u32(q_and32(v, 0x7F), middle), vorrq_u32(high, top)));
 }
@@ -113,18 +129,42 @@ FWS_INLINE quad q_narrow(quad a, quad b) {
     return vreinterpretq_u8_u16(vuzp1q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
 }
 
-/* Latin-1: the byte after a lead of 0xC3 stands 0x40 higher than in its continuation byte. `before` holds the bytes
- * one place earlier. */
-FWS_INLINE quad q_lift_latin1(quad v, quad before) {
-    return vaddq_u8(v, vandq_u8(vceqq_u8(before, vdupq_n_u8(0xC3)), vdupq_n_u8(0x40)));
-}
-
 /* The other way: units to UTF-8. */
 
-FWS_INLINE int q_is_ascii16(quad v) { return vmaxvq_u16(vreinterpretq_u16_u8(v)) < 0x80; }
+FWS_INLINE int q_is_below_80(quad v) { return vmaxvq_u16(vreinterpretq_u16_u8(v)) < 0x80; }
+FWS_INLINE int q_is_below_800(quad v) { return vmaxvq_u16(vreinterpretq_u16_u8(v)) < 0x800; }
 FWS_INLINE quad q_narrow_to_bytes(quad a, quad b) { return vuzp1q_u8(a, b); }
-FWS_INLINE quad q_low_to_ucs4(quad v) { return vreinterpretq_u8_u32(vmovl_u16(vget_low_u16(vreinterpretq_u16_u8(v)))); }
-FWS_INLINE quad q_high_to_ucs4(quad v) { return vreinterpretq_u8_u32(vmovl_high_u16(vreinterpretq_u16_u8(v))); }
+
+/* Eight 16-bit units below 0x800 to pairs: a lead, for which `twos` has a bit if it is needed, and the last byte.
+ *   00000aaa aabbbbbb  ->  110aaaaa 10bbbbbb        0 0ccccccc  ->  ........ 0ccccccc */
+FWS_INLINE quad q_pair_up(quad units, unsigned *twos) {
+    const uint16x8_t c = vreinterpretq_u16_u8(units);
+    const uint16x8_t from2 = vcgtq_u16(c, vdupq_n_u16(0x7F));
+    const uint16x8_t moved = vshlq_n_u16(c, 8);
+    const uint16x8_t six_bits = vorrq_u16(vshrq_n_u16(c, 6), vandq_u16(moved, vdupq_n_u16(0x3F00)));
+    *twos = q_bits(vcombine_u8(vmovn_u16(from2), vdup_n_u8(0)));
+    return vreinterpretq_u8_u16(vbslq_u16(from2, vorrq_u16(six_bits, vdupq_n_u16(0x80C0)), moved));
+}
+
+/* Eight 16-bit units, each spread over 4 bytes like those of q_spread_code_points. */
+typedef struct {
+    quad first, second;
+} spread_eight;
+
+FWS_INLINE spread_eight q_spread_eight(quad units, unsigned *lengths1, unsigned *lengths2) {
+    const uint16x8_t c = vreinterpretq_u16_u8(units);
+    const uint16x8_t from2 = vcgtq_u16(c, vdupq_n_u16(0x7F)), from3 = vcgtq_u16(c, vdupq_n_u16(0x7FF));
+    const uint16x8_t six_bits =
+        vorrq_u16(vandq_u16(c, vdupq_n_u16(0x3F)), vandq_u16(vshlq_n_u16(c, 2), vdupq_n_u16(0x3F00)));
+    const uint16x8_t marks = veorq_u16(vandq_u16(from3, vdupq_n_u16(0x4000)), vdupq_n_u16(0xC080));
+    const uint16x8_t low = vbslq_u16(from2, vorrq_u16(six_bits, marks), c);
+    const uint16x8_t high = vorrq_u16(vshrq_n_u16(c, 12), vdupq_n_u16(0xE0));
+    /* A length less one is 01 where a unit is below 0x800 and not below 0x80, and 10 from there. */
+    const unsigned bits = q_bits(vcombine_u8(vmovn_u16(veorq_u16(from2, from3)), vmovn_u16(from3)));
+    *lengths1 = (bits & 0x0F) | (bits >> 4 & 0xF0);
+    *lengths2 = (bits >> 4 & 0x0F) | (bits >> 8 & 0xF0);
+    return (spread_eight){vreinterpretq_u8_u16(vzip1q_u16(low, high)), vreinterpretq_u8_u16(vzip2q_u16(low, high))};
+}
 
 /* A bit for every 32-bit unit that is all ones; the others are 0. */
 FWS_INLINE unsigned q_unit_bits(uint32x4_t mask) {

@@ -18,7 +18,6 @@ FWS_INLINE vec v_equal(vec a, vec b) { return _mm_cmpeq_epi8(a, b); }
 FWS_INLINE vec v_double(vec v) { return _mm_add_epi8(v, v); }
 FWS_INLINE vec v_max(vec a, vec b) { return _mm_max_epu8(a, b); }
 FWS_INLINE vec v_subtract_saturated(vec a, vec b) { return _mm_subs_epu8(a, b); }
-FWS_INLINE vec v_high_nibbles(vec v) { return _mm_and_si128(_mm_srli_epi16(v, 4), v_splat(0x0F)); }
 FWS_INLINE int v_is_ascii(vec v) { return _mm_movemask_epi8(v) == 0; }
 FWS_INLINE int v_is_zero(vec v) { return _mm_movemask_epi8(_mm_cmpeq_epi8(v, v_zero())) == 0xFFFF; }
 
@@ -34,5 +33,18 @@ FWS_INLINE vec v_previous3(vec before, vec v) { return _mm_alignr_epi8(v, before
 
 /* A bit for every byte that is not a continuation byte: signed, those are the ones up to 0xBF = -65. */
 FWS_INLINE uint64_t v_lead_bits(vec v) { return (unsigned)_mm_movemask_epi8(_mm_cmpgt_epi8(v, v_splat(0xBF))); }
+
+/* A bit for every byte that is not ASCII. */
+FWS_INLINE uint64_t v_high_bits(vec v) { return (unsigned)_mm_movemask_epi8(v); }
+
+/* 0xFF where a is the lesser byte, signed: 0xC0 is greater than continuation bytes only. */
+FWS_INLINE vec v_less(vec a, vec b) { return _mm_cmplt_epi8(a, b); }
+
+/* Bits moved within their bytes; the others are 0. */
+FWS_INLINE vec v_left(vec v, int by) { return _mm_and_si128(_mm_slli_epi16(v, by), v_splat((uint8_t)(0xFF << by))); }
+FWS_INLINE vec v_right(vec v, int by) { return _mm_and_si128(_mm_srli_epi16(v, by), v_splat((uint8_t)(0xFF >> by))); }
+
+/* The i-th 16 bytes: there are no others. */
+FWS_INLINE quad v_quad(vec v, int i) { return (void)i, v; }
 
 FWS_INLINE uint8_t v_highest(vec v) { return q_highest(v); }

@@ -88,28 +88,32 @@ cdef inline Py_UCS4 highest_of(int width) noexcept:
     return 0xFF if width == 1 else 0xFFFF if width == 2 else 0x10FFFF
 
 
-cdef inline bint starts_with_ascii(const uint8_t *data, Py_ssize_t n, const uint8_t *key, unsigned phase) noexcept:
-    """Whether it is worth to allocate a string for ASCII: most other text shows early that it is not."""
-    cdef uint8_t start[64]
-    return n <= 64 or fws_mask_ascii(start, data, 64, key, phase) == 64
+# So many bytes are tried in a scratch. Most text that is not ASCII, or not Latin-1, shows early that it is not: then no
+# string was allocated in vain. Short text that is needs no more than this.
+cdef enum:
+    ASCII_HEAD = 64
+    LATIN1_HEAD = 4096
 
 
 cdef object new_text(
-    const uint8_t *data, Py_ssize_t n, const uint8_t *key, unsigned phase, int invalid, int truncated, Refusal *refusal
+    const uint8_t *data, size_t n, const uint8_t *key, unsigned phase, int invalid, int truncated, Refusal *refusal
 ):
     """Unmask, validate and decode; None, with a refusal, where that cannot be.
 
-    ASCII in one pass, straight into the string. Other text in two, and the only allocation is the string: the first
-    pass validates and learns how many code points there are, and how wide.
+    ASCII and Latin-1 in one pass each, straight into the string. Other text in two, and the only allocation is the
+    string: the first pass validates and learns how many code points there are, and how wide.
     """
     cdef fws_utf8 state
     cdef int width
-    if starts_with_ascii(data, n, key, phase):
-        text = PyUnicode_New(n, 0x7F)
-        if <Py_ssize_t>fws_mask_ascii(<uint8_t *>PyUnicode_DATA(text), data, n, key, phase) == n:
-            return text
+    text = ascii_text(data, n, key, phase)
+    if text is not None:
+        return text
     memset(&state, 0, sizeof(state))
-    if not fws_utf8_feed_masked(&state, data, n, key, phase):
+    if data[0] ^ (0 if key == NULL else key[phase & 3]) < 0xC4:
+        text = latin1_text(data, n, key, phase, &state)
+        if text is not None:
+            return text
+    if not fws_utf8_feed_masked(&state, data + state.offset, n - state.offset, key, phase + <unsigned>state.offset):
         refuse(refusal, invalid, state.offset, 0)
         return None
     if state.n_pending:
@@ -119,6 +123,58 @@ cdef object new_text(
     text = PyUnicode_New(state.code_points, highest_of(width))
     fws_decode_text(PyUnicode_DATA(text), width, data, n, key, phase)
     return text
+
+
+cdef object ascii_text(const uint8_t *data, size_t n, const uint8_t *key, unsigned phase):
+    """The text, or None if it is not ASCII."""
+    cdef uint8_t head[ASCII_HEAD]
+    cdef size_t in_head = n if n < ASCII_HEAD else ASCII_HEAD
+    if fws_mask_ascii(head, data, in_head, key, phase) < in_head:
+        return None
+    text = PyUnicode_New(n, 0x7F)
+    if in_head == n:
+        memcpy(PyUnicode_DATA(text), head, n)
+        return text
+    return text if fws_mask_ascii(<uint8_t *>PyUnicode_DATA(text), data, n, key, phase) == n else None
+
+
+cdef object latin1_text(const uint8_t *data, size_t n, const uint8_t *key, unsigned phase, fws_utf8 *state):
+    """The text, or None if it is not Latin-1; `state` has what of it is, and need not be validated again."""
+    cdef uint8_t head[LATIN1_HEAD]
+    cdef size_t head_end = n if n < LATIN1_HEAD else LATIN1_HEAD
+    cdef size_t in_head = take_latin1(head, data, head_end, key, phase, state)
+    cdef PyObject *text
+    # The head may end within a code point, the text not.
+    if state.offset < head_end and (head_end == n or state.offset < head_end - 1):
+        return None
+    # As if there were no other code points of two bytes: each leaves room for one.
+    text = new_unicode(in_head + (n - state.offset), 0xFF)
+    try:
+        memcpy(PyUnicode_DATA(<object>text), head, in_head)
+        if head_end < n:
+            take_latin1(<uint8_t *>PyUnicode_DATA(<object>text) + in_head, data, n, key, phase, state)
+            if state.offset < n:
+                return None
+            PyUnicode_Resize(&text, state.code_points)
+        return <object>text
+    finally:
+        Py_DECREF(text)
+
+
+cdef inline size_t take_latin1(
+    uint8_t *dst, const uint8_t *data, size_t end, const uint8_t *key, unsigned phase, fws_utf8 *state
+) noexcept:
+    """Decode what is Latin-1 from where `state` is, up to `end`. Returns the units written."""
+    cdef size_t written
+    cdef size_t taken = fws_decode_latin1(
+        dst, data + state.offset, end - state.offset, key, phase + <unsigned>state.offset, &written
+    )
+    state.offset += taken
+    state.code_points += written
+    if written < taken:
+        # The highest lead of Latin-1; which one it was does not matter.
+        state.widest = 0xC3
+    return written
 
 
 def decode_text(data, key=None, phase=0):
