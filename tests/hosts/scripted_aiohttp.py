@@ -13,8 +13,10 @@ from aiohttp._websocket import reader as reader_module
 from aiohttp._websocket import reader_py
 from aiohttp._websocket.writer import WebSocketWriter
 
+from recording import failure
+
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Sequence
+    from collections.abc import Coroutine, Iterable
 
 #: Whether aiohttp reads with its extension.
 COMPILED = "reader_c" in reader_module.WebSocketReader.__module__
@@ -142,41 +144,6 @@ def reader_state(reader: Any) -> Any:
     told = {name: fields[name] for name in _FIELDS if name in fields}
     told = {name: bytes(value) if isinstance(value, bytearray) else value for name, value in told.items()}
     return told, b"".join(fields["_payload_fragments"])
-
-
-def failure(error: BaseException | None) -> Any:
-    """An exception: type, text, arguments, attributes, and the exceptions that it names as its causes."""
-    if error is None:
-        return None
-    attributes = sorted((name, value) for name, value in vars(error).items() if name != "__notes__")
-    chain = (error.__suppress_context__, failure(error.__cause__), failure(error.__context__))
-    return type(error), str(error), error.args, attributes, chain
-
-
-def frame(first: int, payload: bytes = b"", key: bytes | None = None, form: int | None = None) -> bytes:
-    """A frame.
-
-    Args:
-        first: the first byte: fin, reserved bits, opcode.
-        key: masks the payload.
-        form: bits of the length field, 7, 16 or 64, where it is not to be the shortest.
-    """
-    n = len(payload)
-    form = form or (7 if n < 126 else 16 if n < 65_536 else 64)
-    masked = 0 if key is None else 0x80
-    length = bytes([masked | n]) if form == 7 else bytes([masked | (126 if form == 16 else 127)])
-    if form != 7:
-        length += n.to_bytes(form // 8, "big")
-    if key is not None:
-        pad = (key * (n // 4 + 1))[:n]
-        payload = (int.from_bytes(payload, "big") ^ int.from_bytes(pad, "big")).to_bytes(n, "big")
-    return bytes([first]) + length + (key or b"") + payload
-
-
-def in_pieces(stream: bytes, cuts: Sequence[int]) -> list[bytes]:
-    """A stream cut at these offsets."""
-    ends = [*sorted({cut for cut in cuts if 0 < cut < len(stream)}), len(stream)]
-    return [stream[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 @dataclass

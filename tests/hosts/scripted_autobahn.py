@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from scripted import called, told
+from recording import called, told
 
 FRAMEWORK = os.environ.get("FASTWS_TEST_FRAMEWORK", "asyncio")
 
@@ -25,8 +25,6 @@ deflate: Any = importlib.import_module("autobahn.websocket.compress_deflate")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-KEY = b"\x37\xfa\x21\x3d"
 
 # Not compared: objects of the framework, what depends on time or chance, and what only has a name in common.
 _NOT_COMPARED = (

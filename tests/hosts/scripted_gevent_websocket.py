@@ -16,12 +16,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastws.hosts import wsaccel
-from scripted import called
+from recording import called
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-Event = bytes | BaseException
+    from scripted import Event
+
 Wsaccel = Literal["blocked", "offered", "as installed"]
 
 _WSACCEL = ("wsaccel", "wsaccel.utf8validator", "wsaccel.xormask")

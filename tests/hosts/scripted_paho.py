@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from paho.mqtt.client import _WebsocketWrapper
 
-from scripted import Event, called, told
+import scripted
+from recording import called, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from scripted import Event
 
 _STATE = ("connected", "_sendbuffer", "_readbuffer", "_requested_size", "_payload_head", "_readbuffer_head")
 
@@ -39,32 +42,21 @@ class Handshake:
         return piece
 
 
-class ScriptedSocket:
-    """A socket whose reads give what a script says, and which takes as much at a time as another one says.
-
-    A read gives no more than was asked for, and after the script the peer is gone. After its own script the socket
-    takes all that it is given. ``sent`` keeps the objects that were sent, not copies.
-    """
+class ScriptedSocket(scripted.ScriptedSocket):
+    """Takes as much at a time as another script says, and all after it. ``sent`` keeps what was sent, not copies."""
 
     def __init__(self, script: Iterable[Event] = (), takes: Iterable[int | BaseException] = ()) -> None:
-        self.script = list(script)
+        super().__init__(script)
         self.takes = list(takes)
         self.read = 0
         self.ends = 0
         self.sent: list[Any] = []
 
     def recv(self, size: int) -> bytes:
-        if not self.script:
-            self.ends += 1
-            return b""
-        event = self.script.pop(0)
-        if isinstance(event, BaseException):
-            # A new one each time: what handles it may leave something on it.
-            raise type(event)(*event.args)
-        if len(event) > size:
-            self.script.insert(0, event[size:])
-        self.read += len(event[:size])
-        return event[:size]
+        self.ends += not self.script
+        data = super().recv(size)
+        self.read += len(data)
+        return data
 
     def send(self, data: Any) -> int:
         self.sent.append(data)

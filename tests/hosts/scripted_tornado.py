@@ -24,7 +24,7 @@ from fastws._pure import mask, parse_header
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-Event = bytes | BaseException
+    from scripted import Event
 
 # Turns of the event loop in which everything that can happen has happened.
 _TURNS = 8

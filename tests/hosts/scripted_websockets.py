@@ -6,6 +6,7 @@ A script is what the peer does: pieces of bytes, and ``EOF``.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,20 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import CLIENT, SERVER, Protocol, Side, State
 
-import fastws.hosts
-from scripted import KEY, called, failure, frame
+from oracles import frame
+from recording import called, failure, same_on, told
+from traffic import (
+    BINARY,
+    CLOSE,
+    CONT,
+    PING,
+    PONG,
+    TEXT,
+    UNFINISHED_BINARY,
+    UNFINISHED_CONT,
+    UNFINISHED_TEXT,
+)
+from vectors import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,9 +39,6 @@ if TYPE_CHECKING:
     from websockets.extensions import Extension
 
 EOF = None
-
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 0x81, 0x82, 0x80, 0x88, 0x89, 0x8A
-UNFINISHED_TEXT, UNFINISHED_BINARY, UNFINISHED_CONT = 0x01, 0x02, 0x00
 
 
 def deflated(text: bytes = b"hello " * 9) -> tuple[bytes, bytes]:
@@ -196,13 +206,16 @@ _STATE = (
 )
 
 
-def told(value: Any) -> Any:
-    """A value with its type; of a frame every field, and whether the opcode is the host's own object."""
-    if isinstance(value, Frame | Close):
-        return type(value).__name__, [(item.name, told(getattr(value, item.name))) for item in fields(value)]
-    if isinstance(value, Opcode):
-        return "opcode", value is Opcode(int(value)), value.name
-    return type(value).__name__, value
+@told.register(Frame)
+@told.register(Close)
+def _(value: Frame | Close) -> Any:
+    return type(value).__name__, [(item.name, told(getattr(value, item.name))) for item in fields(value)]
+
+
+@told.register(Opcode)
+def _(value: Opcode) -> Any:
+    """Whether it is the host's own object, too."""
+    return "opcode", value is Opcode(int(value)), value.name
 
 
 def cut(stream: bytes, cuts: Sequence[int]) -> list[bytes | None]:
@@ -213,13 +226,7 @@ def cut(stream: bytes, cuts: Sequence[int]) -> list[bytes | None]:
 SIDES = (CLIENT, SERVER)
 
 
-def same(run: Callable[[], Any]) -> Any:
-    """What ``run`` gives, plain and accelerated alike."""
-    fastws.hosts.restore()
-    plain = run()
-    with fastws.hosts.accelerated("websockets"):
-        assert run() == plain
-    return plain
+same = functools.partial(same_on, "websockets")
 
 
 # Frames and messages --------------------------------------------------------------------------------------------------

@@ -1,8 +1,4 @@
-"""ws4py fed from a script: what it asked for, returned, raised, sent, logged and called, and the state it was left in.
-
-A script is what the peer does: pieces of bytes, and exceptions that a read raises between them. After the script the
-peer is gone.
-"""
+"""ws4py fed from a script: what it asked for, returned, raised, sent, logged and called, and the state it is in."""
 
 from __future__ import annotations
 
@@ -13,27 +9,25 @@ from ws4py.messaging import CloseControlMessage, Message  # type: ignore[import-
 from ws4py.streaming import Stream  # type: ignore[import-untyped]
 from ws4py.websocket import WebSocket  # type: ignore[import-untyped]
 
-from scripted import called
+from recording import called, told
+from scripted import ScriptedSocket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Event = bytes | BaseException
+    from scripted import Event
 
 # A generator that the end of a test finds unfinished would otherwise clean its stream up.
 _kept: list[Any] = []
 
 
-def told(value: Any) -> Any:
-    """A value with its type, at every depth; a message as what it holds."""
-    if isinstance(value, Message):
-        shown = [type(value).__name__, value.opcode, told(value.data), value.completed, value.encoding]
-        if isinstance(value, CloseControlMessage):
-            shown += [told(value.code), told(value.reason)]
-        return shown
-    if isinstance(value, list | tuple):
-        return type(value).__name__, [told(item) for item in value]
-    return type(value).__name__, value
+@told.register(Message)
+def _(value: Message) -> Any:
+    """A message as what it holds."""
+    shown = [type(value).__name__, value.opcode, told(value.data), value.completed, value.encoding]
+    if isinstance(value, CloseControlMessage):
+        shown += [told(value.code), told(value.reason)]
+    return shown
 
 
 # Streams --------------------------------------------------------------------------------------------------------------
@@ -82,27 +76,12 @@ def as_asked(data: bytes, *, masked: bool) -> list[bytes]:
 # Connections ----------------------------------------------------------------------------------------------------------
 
 
-class ScriptedSocket:
-    """A socket whose reads give what a script says, never more than was asked for."""
+class RecordedSocket(ScriptedSocket):
+    """Writes down what else the host asks of a socket."""
 
-    def __init__(self, script: Iterable[Event]) -> None:
-        self.script = list(script)
-        self.reads: list[int] = []
+    def __init__(self, script: Iterable[Event] = ()) -> None:
+        super().__init__(script)
         self.calls: list[Any] = []
-
-    def recv(self, size: int) -> bytes:
-        self.reads.append(size)
-        if not self.script:
-            return b""
-        event = self.script[0]
-        if isinstance(event, BaseException):
-            del self.script[0]
-            raise type(event)(*event.args)
-        if len(event) > size:
-            self.script[0] = event[size:]
-            return event[:size]
-        del self.script[0]
-        return event
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in ("sendall", "setblocking", "shutdown", "close"):
@@ -156,7 +135,7 @@ class Trace:
 
 def play(script: Iterable[Event], *, masked: bool, kind: type[Recorder] = Recorder, secure: bool = False) -> Trace:
     """What ``run`` does with a script."""
-    socket, trace = ScriptedSocket(script), Trace()
+    socket, trace = RecordedSocket(script), Trace()
     connection = kind(socket, masked=masked, log=trace.log)
     connection._is_secure = secure  # noqa: SLF001
     outcome = called(connection.run)
@@ -167,7 +146,7 @@ def play(script: Iterable[Event], *, masked: bool, kind: type[Recorder] = Record
 
 def play_once(script: Iterable[Event], *, masked: bool, calls: int = 40) -> list[Any]:
     """What ``once`` does with a script, call by call, as a manager calls it."""
-    socket, log = ScriptedSocket(script), []  # type: ignore[var-annotated]
+    socket, log = RecordedSocket(script), []  # type: ignore[var-annotated]
     connection = Recorder(socket, masked=masked, log=log)
     _kept.append(connection)
     told_ = []

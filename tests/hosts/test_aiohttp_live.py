@@ -12,15 +12,16 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, WSMsgType, web
 
 import fastws.hosts
-from scripted_aiohttp import failure, frame
+from oracles import frame
+from recording import failure
+from traffic import BINARY, CLOSE, CONT, PING, TEXT
+from vectors import KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 pytestmark = pytest.mark.usefixtures("adapted")
 
-KEY = b"\x37\xfa\x21\x3d"
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 0x81, 0x82, 0x80, 0x88, 0x89, 0x8A
 
 LATIN = "plain text with an é in it. " * 300
 LONG = "中文é" * 60_000

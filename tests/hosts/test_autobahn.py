@@ -16,19 +16,33 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastws.hosts
-from scripted import called, frame, in_pieces
-from scripted_autobahn import COMMANDS, FRAMEWORK, KEY, Setup, application, connect, host, play, receive, state
+from oracles import frame
+from recording import called, same_on
+from scripted import in_pieces
+from scripted_autobahn import COMMANDS, FRAMEWORK, Setup, application, connect, host, play, receive, state
+from traffic import (
+    BINARY,
+    CLOSE,
+    COMPRESSED_BINARY,
+    COMPRESSED_TEXT,
+    CONT,
+    PING,
+    PONG,
+    TEXT,
+    UNFINISHED_BINARY,
+    UNFINISHED_CONT,
+    UNFINISHED_TEXT,
+    streams,
+)
+from vectors import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import ModuleType
 
 txaio: Any = importlib.import_module("txaio")
 
 pytestmark = pytest.mark.usefixtures("adapted", "_loop", "_short_log")
-
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 0x81, 0x82, 0x80, 0x88, 0x89, 0x8A
-UNFINISHED_TEXT, UNFINISHED_BINARY, UNFINISHED_CONT, COMPRESSED = 0x01, 0x02, 0x00, 0xC1
 
 
 @pytest.fixture
@@ -105,54 +119,17 @@ def compare(setup: Setup, *scripts: list[Any]) -> None:
 # Receiving ------------------------------------------------------------------------------------------------------------
 
 
-def streams(key: bytes | None) -> dict[str, bytes]:
-    """What a peer may send; masked where there is a key."""
+def _streams(key: bytes | None) -> dict[str, bytes]:
+    """What a peer may send, and what makes the application do something in the middle of it; masked with a key."""
 
-    def f(first: int, payload: bytes = b"", **options: Any) -> bytes:
-        return frame(first, payload, options.pop("key", key), **options)
+    def told_to(command: bytes) -> bytes:
+        frames = (TEXT, command), (TEXT, b"x"), (PING, b"p"), (BINARY, b"end")
+        return b"".join([frame(first, payload, key) for first, payload in frames])
 
-    other = None if key else KEY
-    x = f(TEXT, b"x")
-    return {
-        "text": f(TEXT, "héllo".encode()),
-        "empty text": f(TEXT) + x,
-        "binary": f(BINARY, bytes(range(40))) + f(BINARY),
-        "three messages": f(TEXT, b"a") + f(BINARY, b"\xff") + f(TEXT, "中文".encode()),
-        "fragments": f(UNFINISHED_TEXT, b"\xe4\xb8") + f(UNFINISHED_CONT, b"\xad") + f(CONT, b"!") + x,
-        "binary fragments": f(UNFINISHED_BINARY, b"\xff\xfe") + f(CONT, b"\xfd") + x,
-        "only empty fragments": f(UNFINISHED_TEXT) + f(CONT) + x,
-        "control frames between": f(UNFINISHED_TEXT, b"ab") + f(PING, b"?") + f(PONG, b"!") + f(CONT, b"cd") + x,
-        "text after unfinished": f(UNFINISHED_TEXT, b"ab") + f(TEXT, b"cd") + f(CONT, b"ef") + x,
-        "nothing to continue": f(CONT, b"ab") + f(TEXT, b"cd"),
-        "pings": f(PING) + f(PING, bytes(125)) + x,
-        "ping of 126": f(PING, bytes(126)) + x,
-        "ping without fin": f(0x09, b"x") + x,
-        "close": x + f(CLOSE, b"\x03\xe8bye") + x,
-        "close without code": f(CLOSE) + x,
-        "close of 1": f(CLOSE, b"\x03") + x,
-        "close with bad code": f(CLOSE, b"\x03\xed") + x,
-        "close with bad reason": f(CLOSE, b"\x03\xe8\xff") + x,
-        "close with unfinished reason": f(CLOSE, b"\x03\xe8\xe4\xb8"),
-        "reserved bit 1": f(0xC1, b"x") + x,
-        "reserved bit 3": f(0x91, b"x") + x,
-        "reserved opcode": f(0x83, b"x") + x,
-        "reserved control opcode": f(0x8B, b"x") + x,
-        "otherwise masked": frame(TEXT, "héllo".encode(), other) + x + frame(PING, b"", other),
-        "long form of a short length": f(TEXT, b"ab", form=16) + f(TEXT, b"cd", form=64) + x,
-        "length with its top bit": b"\x82\xff\x80" + bytes(7) + b"abc" + x,
-        "invalid text": f(TEXT, b"ab\xff") + x,
-        "invalid text later": x + f(TEXT, b"ab\xed\xa0\x80cd") + x + f(UNFINISHED_TEXT, b"\xff") + f(CONT, b"ok") + x,
-        "unfinished code point": f(TEXT, b"ab\xe4\xb8") + x,
-        "invalid fragments": f(UNFINISHED_TEXT, b"\xe4") + f(UNFINISHED_CONT, b"x") + f(CONT, b"ok") + x,
-        "unfinished code point in fragments": f(UNFINISHED_TEXT, b"a") + f(CONT, b"\xe4") + x,
-        **{
-            f"{command.decode()} in a message": f(TEXT, command) + x + f(PING, b"p") + f(BINARY, b"end")
-            for command in COMMANDS
-        },
-    }  # fmt: skip
+    return streams(key) | {f"{command.decode()} in a message": told_to(command) for command in COMMANDS}
 
 
-_SERVER, _CLIENT = streams(KEY), streams(None)
+_SERVER, _CLIENT = _streams(KEY), _streams(None)
 _COMMANDS = [name for name in _SERVER if name.endswith("in a message")]
 
 SETUPS = [
@@ -226,14 +203,23 @@ def test_invalid_bytes_in_long_text(bad: int) -> None:
 def test_compressed_messages(name: str) -> None:
     packer = zlib.compressobj(wbits=-15)
     packed = (packer.compress("héllo".encode() * 20) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
-    stream = frame(COMPRESSED, packed, KEY) + frame(TEXT, b"plain", KEY) + frame(COMPRESSED, b"\xff\xff\xff", KEY)
+    stream = (
+        frame(COMPRESSED_TEXT, packed, KEY) + frame(TEXT, b"plain", KEY) + frame(COMPRESSED_TEXT, b"\xff\xff\xff", KEY)
+    )
     setup = Setup(application=name, compressed=True)
-    compare(setup, [stream], in_pieces(stream, range(1, len(stream))), [frame(0xC2, b"", KEY) + frame(TEXT, b"", KEY)])
+    compare(
+        setup,
+        [stream],
+        in_pieces(stream, range(1, len(stream))),
+        [frame(COMPRESSED_BINARY, b"", KEY) + frame(TEXT, b"", KEY)],
+    )
 
 
 _frames = st.builds(
     frame,
-    st.sampled_from([TEXT, BINARY, CONT, PING, PONG, UNFINISHED_TEXT, UNFINISHED_BINARY, UNFINISHED_CONT, CLOSE, 0xC1]),
+    st.sampled_from(
+        [TEXT, BINARY, CONT, PING, PONG, UNFINISHED_TEXT, UNFINISHED_BINARY, UNFINISHED_CONT, CLOSE, COMPRESSED_TEXT]
+    ),
     st.one_of(st.binary(max_size=140), st.text(max_size=60).map(str.encode), st.sampled_from([b"!echo", b"!raise"])),
     st.sampled_from([KEY, KEY, KEY, bytes(4), None]),
 )
@@ -284,7 +270,7 @@ def test_what_a_class_overrides_meanwhile() -> None:
         receive(connection, frame(TEXT, b"b", KEY))
         return connection.events, state(connection)
 
-    events, _ = same_accelerated(run)
+    events, _ = same(run)
     assert ("late", b"b") in events
 
 
@@ -333,19 +319,13 @@ def test_an_attribute_of_the_application_that_is_called_data() -> None:
         receive(connection, b"".join([frame(TEXT, b"%d" % number, KEY) for number in range(600)]))
         return connection.events[-1], state(connection)
 
-    same_accelerated(run)
+    same(run)
 
 
 # Sending --------------------------------------------------------------------------------------------------------------
 
 
-def same_accelerated(run: Callable[[], Any]) -> Any:
-    """What ``run`` returns, which is the same accelerated."""
-    fastws.hosts.restore()
-    plain = run()
-    with fastws.hosts.accelerated("autobahn"):
-        assert run() == plain
-    return plain
+same = functools.partial(same_on, "autobahn")
 
 
 _SENT: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
@@ -412,7 +392,7 @@ def test_sending(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
             later.clear()
         return results, random.getrandbits(32)
 
-    same_accelerated(run)
+    same(run)
 
 
 def test_a_message_sent_in_pieces() -> None:
@@ -428,7 +408,7 @@ def test_a_message_sent_in_pieces() -> None:
         connection.sendPreparedMessage(prepared)
         return left, connection.events, state(connection)
 
-    same_accelerated(run)
+    same(run)
 
 
 def test_the_hosts_generator_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -439,7 +419,7 @@ def test_the_hosts_generator_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
             connection = connect(Setup(server=False))
             return called(lambda: connection.sendFrame(1, b"abc")), connection.events
 
-        same_accelerated(run)
+        same(run)
 
 
 def test_what_stands_in_the_way_of_a_frame() -> None:
@@ -454,7 +434,7 @@ def test_what_stands_in_the_way_of_a_frame() -> None:
         connection.sendMessage(b"abc")
         return collected, state(connection) | {"sendData": 0, "sendFrame": 0}
 
-    same_accelerated(run)
+    same(run)
 
 
 def test_log_lines_of_the_framework() -> None:
@@ -471,7 +451,7 @@ def test_log_lines_of_the_framework() -> None:
         connection.sendMessage(b"abc")
         return lines, connection.events
 
-    lines, _ = same_accelerated(run)
+    lines, _ = same(run)
     assert any("sent {data_len} bytes" in line[0][0] for line in lines)
 
 
@@ -521,7 +501,7 @@ def test_the_validator(pieces: list[Any]) -> None:
         return results, isinstance(validator, plain)
 
     plain = host.Utf8Validator
-    same_accelerated(run)
+    same(run)
 
 
 @both
@@ -533,7 +513,7 @@ def test_the_validator_byte_by_byte() -> None:
         states = [validator.validate(b"ab\xe4\xb8"), validator.decode(0xAD)]
         return [*states, validator.validate(b"cd"), validator.decode(0xFF), validator.validate(b"x")]
 
-    same_accelerated(run)
+    same(run)
 
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -546,7 +526,7 @@ def test_the_validator_and_any_pieces(pieces: list[bytes], size: int) -> None:
         validator = host.Utf8Validator()
         return [called(validator.validate, piece) for piece in cut]
 
-    same_accelerated(run)
+    same(run)
 
 
 @both
@@ -571,7 +551,7 @@ def test_the_masker(key: Any) -> None:
             results.append((masker.process(b"again"), masker.pointer()))
         return results
 
-    same_accelerated(run)
+    same(run)
 
 
 # Putting and putting back ---------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import random
@@ -17,10 +18,16 @@ from hypothesis import strategies as st
 
 import fastws.hosts
 from fresh import run_python
-from scripted import KEY, Event, called, failure, frame, in_pieces, told
+from oracles import frame
+from recording import all_same_on, called, failure, told
+from scripted import ScriptedSocket, in_pieces
+from traffic import BINARY, TEXT, streams
+from vectors import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
+
+    from scripted import Event
 
 pytestmark = pytest.mark.usefixtures("adapted")
 
@@ -35,43 +42,21 @@ with pytest.MonkeyPatch.context() as _patch:
 
 WebSocket = host.RFC6455WebSocket
 
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 0x81, 0x82, 0x80, 0x88, 0x89, 0x8A
-
 
 def _masked(first: int, payload: bytes = b"") -> bytes:
     return frame(first, payload, KEY)
 
 
-STREAMS: dict[str, bytes] = {
-    "text": _masked(TEXT, "héllo".encode()) + _masked(TEXT, b"x"),
-    "empty text": _masked(TEXT) + _masked(TEXT, b"x"),
-    "binary": _masked(BINARY, bytes(range(200, 256))) + _masked(BINARY, b"\xff" * 130),
-    "fragments": _masked(0x01, b"\xe4\xb8") + _masked(0x00, b"\xad") + _masked(CONT, b"!") + _masked(TEXT, b"x"),
-    "binary fragments": _masked(0x02, b"\xff\xfe") + _masked(CONT, b"\xfd"),
-    "ping between": _masked(0x01, b"\xe4") + _masked(PING, b"\xff") + _masked(PONG, b"!") + _masked(CONT, b"\xb8\xad"),
-    "close": _masked(CLOSE, b"\x03\xe8bye"),
-    "close with bad reason": _masked(CLOSE, b"\x03\xe8\xff"),
-    "invalid text": _masked(TEXT, b"ab\xffcd") + _masked(TEXT, b"x"),
-    "unfinished code point": _masked(TEXT, b"ab\xe4\xb8") + _masked(TEXT, b"x"),
-    "invalid fragments": _masked(0x01, b"\xe4") + _masked(CONT, b"x") + _masked(TEXT, b"x"),
-    "not masked": frame(TEXT, b"abc") + _masked(TEXT, b"x"),
-}
+STREAMS = streams(KEY) | {"high bytes": _masked(BINARY, bytes(range(200, 256))) + _masked(BINARY, b"\xff" * 130)}
 
 
-class _Socket:
-    """Gives what a script says, never more than was asked for, and keeps what is sent."""
+class _Socket(ScriptedSocket):
+    """Keeps what is sent, and how it is closed."""
 
-    def __init__(self, script: list[Event]) -> None:
-        self.script = list(script)
+    def __init__(self, script: Sequence[Event]) -> None:
+        super().__init__(script)
         self.sent: list[bytes] = []
         self.closed: list[Any] = []
-
-    def recv(self, size: int) -> bytes:
-        event = self.script.pop(0) if self.script else b""
-        assert isinstance(event, bytes)
-        if len(event) > size:
-            self.script.insert(0, event[size:])
-        return event[:size]
 
     def sendall(self, data: bytes) -> None:
         self.sent.append(data)
@@ -93,7 +78,7 @@ class _Random:
         return next(self.key)
 
 
-def play(script: list[Event], client: bool = False) -> Any:
+def play(script: Sequence[Event], client: bool = False) -> Any:
     """What a program gets until the end, and what it sends."""
     sock = _Socket(script)
     websocket = WebSocket(sock, {}, client=client)
@@ -111,12 +96,7 @@ def play(script: list[Event], client: bool = False) -> Any:
     return results, sock.sent, sock.closed, websocket.websocket_closed
 
 
-def compare(*runs: Callable[[], Any]) -> None:
-    fastws.hosts.restore()
-    plain = [run() for run in runs]
-    with fastws.hosts.accelerated("eventlet"):
-        for run, expected in zip(runs, plain, strict=True):
-            assert run() == expected
+compare = functools.partial(all_same_on, "eventlet")
 
 
 @pytest.mark.parametrize("client", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import inspect
 from typing import TYPE_CHECKING, Any
@@ -12,20 +13,20 @@ from hypothesis import strategies as st
 
 import fastws.hosts
 from fresh import run_python
-from scripted import KEY, called, frame
+from oracles import frame
+from recording import called, same_on
 from scripted_gevent_websocket import ScriptedStream, connect, imported, play, shown, state
+from traffic import BINARY, TEXT, frames, streams
+from vectors import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from scripted_gevent_websocket import Event
+    from scripted import Event
 
 pytestmark = pytest.mark.usefixtures("adapted")
 
 _hypothesis = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 0x81, 0x82, 0x80, 0x88, 0x89, 0x8A
-UNFINISHED_TEXT, UNFINISHED_BINARY, UNFINISHED_CONT = 0x01, 0x02, 0x00
 
 _FOUND = (
     ["blocked", "offered"] if importlib.util.find_spec("wsaccel") is None else ["blocked", "offered", "as installed"]
@@ -43,63 +44,12 @@ def sent(first: int, payload: bytes = b"", form: int | None = None) -> bytes:
     return frame(first, payload, KEY, form)
 
 
-STREAMS: dict[str, bytes] = {
-    "text": sent(TEXT, "héllo".encode()),
-    "empty text": sent(TEXT) + sent(TEXT, b"x"),
-    "binary": sent(BINARY, bytes(range(40))) + sent(TEXT, b"x"),
-    "empty binary": sent(BINARY),
-    "three messages": sent(TEXT, b"a") + sent(BINARY, b"\xff") + sent(TEXT, "中文".encode()),
-    "fragments": sent(UNFINISHED_TEXT, b"\xe4\xb8") + sent(UNFINISHED_CONT, b"\xad") + sent(CONT, b"!"),
-    "fragments at code points": sent(UNFINISHED_TEXT, b"ab") + sent(CONT, "é".encode()) + sent(TEXT, b"x"),
-    "binary fragments": sent(UNFINISHED_BINARY, b"\xff\xfe") + sent(CONT, b"\xfd") + sent(TEXT, b"x"),
-    "empty fragments": sent(UNFINISHED_TEXT) + sent(UNFINISHED_CONT) + sent(CONT, b"x") + sent(TEXT, b"y"),
-    "control frames between": (
-        sent(UNFINISHED_TEXT, b"ab") + sent(PING, b"?") + sent(PONG, b"!") + sent(CONT, b"cd") + sent(TEXT, b"e")
-    ),
-    "text after unfinished": sent(UNFINISHED_TEXT, b"ab") + sent(TEXT, b"cd") + sent(CONT, b"ef"),
-    "binary after unfinished": sent(UNFINISHED_TEXT, b"ab") + sent(BINARY, b"cd"),
-    "nothing to continue": sent(CONT, b"ab") + sent(TEXT, b"cd"),
-    "pings": sent(PING) + sent(PING, bytes(125)) + sent(PONG, b"y") + sent(TEXT, b"x"),
-    "ping of text": sent(PING, "é".encode()) + sent(TEXT, b"x"),
-    "ping of 126": sent(PING, bytes(126)) + sent(TEXT, b"x"),
-    "ping without fin": sent(0x09, b"x") + sent(TEXT, b"x"),
-    "close": sent(CLOSE, b"\x03\xe8bye") + sent(TEXT, b"x"),
-    "close without code": sent(CLOSE) + sent(TEXT, b"x"),
-    "close of 1": sent(CLOSE, b"\x03") + sent(TEXT, b"x"),
-    "close of 2": sent(CLOSE, b"\x0f\xa0"),
-    "close with bad code": sent(CLOSE, b"\x03\xed") + sent(TEXT, b"x"),
-    "close with bad reason": sent(CLOSE, b"\x03\xe8\xff") + sent(TEXT, b"x"),
-    "close with unfinished reason": sent(CLOSE, b"\x03\xe8\xe4\xb8") + sent(TEXT, b"x"),
-    "reserved bit 1": sent(0xC1, b"x") + sent(TEXT, b"x"),
-    "reserved bit 2": sent(0xA1, b"x") + sent(TEXT, b"x"),
-    "reserved bit 3": sent(0x91, b"") + sent(TEXT, b"x"),
-    "reserved opcode": sent(0x83, b"x") + sent(TEXT, b"x"),
-    "reserved control opcode": sent(0x8B, b"x") + sent(TEXT, b"x"),
-    "unmasked": frame(TEXT, "é".encode()) + frame(BINARY, b"cd") + frame(PING, b"p") + sent(TEXT, b"ef"),
-    "unmasked fragments": frame(UNFINISHED_TEXT, b"\xe4\xb8") + frame(CONT, b"\xad") + sent(TEXT, b"ef"),
-    "126 bytes": sent(TEXT, b"x" * 126) + sent(TEXT, b"y"),
-    "65536 bytes": sent(TEXT, b"x" * 65_536) + sent(BINARY, b"y" * 65_535),
-    "long form of a short length": sent(TEXT, b"ab", 16) + sent(BINARY, b"cd", 64) + sent(TEXT, b"x"),
-    "length with its top bit": b"\x82\xff\x80" + bytes(7) + b"abcdefgh",
-    "invalid text": sent(TEXT, b"ab\xff") + sent(TEXT, b"x"),
-    "invalid text after text": sent(TEXT, b"good") + sent(TEXT, b"ab\xffcd" * 30),
-    "surrogate": sent(TEXT, b"\xed\xa0\x80") + sent(TEXT, b"x"),
-    "unfinished code point": sent(TEXT, b"ab\xe4\xb8") + sent(TEXT, b"x"),
-    "code point that goes on at the start": sent(TEXT, b"\xb8ab\xe4") + sent(TEXT, b"x"),
-    "invalid fragments": sent(UNFINISHED_TEXT, b"\xe4") + sent(CONT, b"x") + sent(TEXT, b"x"),
-    "unfinished in an empty end": sent(UNFINISHED_TEXT, b"a\xe4") + sent(CONT) + sent(TEXT, b"x"),
-}  # fmt: skip
+STREAMS = streams(KEY) | {"65536 bytes": sent(TEXT, b"x" * 65_536) + sent(BINARY, b"y" * 65_535)}
 
 _streams = pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
 
 
-def same(run: Callable[[], Any]) -> Any:
-    """What a run gave, which must be the same with and without."""
-    fastws.hosts.restore()
-    plain = run()
-    with fastws.hosts.accelerated("gevent-websocket"):
-        assert run() == plain
-    return plain
+same = functools.partial(same_on, "gevent-websocket")
 
 
 @pytest.mark.parametrize("method", ["receive", "read_message", "read_frame"])
@@ -133,17 +83,8 @@ def test_errors_of_the_socket(host: Any, error: BaseException) -> None:
     same(run)
 
 
-_payloads = st.one_of(st.binary(max_size=140), st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")))
-_firsts = st.one_of(
-    st.sampled_from([TEXT, BINARY, CONT, CLOSE, PING, PONG, 0x01, 0x02, 0x00]),
-    st.sampled_from([TEXT, BINARY]),
-    st.integers(0, 255),
-)
-_keys = st.one_of(st.none(), st.binary(min_size=4, max_size=4))
-
-
 @_hypothesis
-@given(frames=st.lists(st.builds(frame, _firsts, _payloads, _keys), max_size=6), missing=st.integers(0, 9))
+@given(frames=st.lists(frames, max_size=6), missing=st.integers(0, 9))
 def test_random_traffic(host: Any, frames: list[bytes], missing: int) -> None:
     stream = b"".join(frames)
     same(lambda: play(host, [stream[: len(stream) - missing]]))
@@ -352,7 +293,9 @@ def test_patched_names_are_used(host: Any, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_connection_across_the_switch(host: Any) -> None:
-    stream = b"".join([STREAMS[name] for name in ("three messages", "fragments at code points", "pings", "unmasked")])
+    stream = b"".join(
+        [STREAMS[name] for name in ("three messages", "fragments at code points", "pings", "wrong masking")]
+    )
 
     def run(switch: Callable[[int], object]) -> Any:
         endpoint = connect(host, [stream])

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 import websockets.sync.client
 
-from scripted import KEY, frame
+from oracles import frame
 from scripted_servers import PAYLOADS, exchange, serving
 from suites import BACKENDS
+from vectors import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,11 @@ import fastws.hosts
 from fastws.hosts import lomond as adapter
 from fresh import run_python
 from names import named
-from scripted import KEY, called, frame, in_pieces, told
+from oracles import frame
+from recording import all_same_on, called, told
+from scripted import in_pieces
+from traffic import BINARY, TEXT, streams
+from vectors import KEY
 
 with pytest.MonkeyPatch.context() as _patch:
     # The host takes wsaccel where it finds it.
@@ -31,28 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 0x81, 0x82, 0x80, 0x88, 0x89, 0x8A
-
 RESPONSE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 
-STREAMS: dict[str, bytes] = {
-    "text": frame(TEXT, "héllo".encode()) + frame(TEXT, b"x"),
-    "empty text": frame(TEXT) + frame(TEXT, b"x"),
-    "binary": frame(BINARY, bytes(range(200, 256))) + frame(BINARY, b"\xff" * 130),
-    "fragments": frame(0x01, b"\xe4\xb8") + frame(0x00, b"\xad") + frame(CONT, b"!") + frame(TEXT, b"x"),
-    "binary fragments": frame(0x02, b"\xff\xfe") + frame(CONT, b"\xfd"),
-    "ping between": frame(0x01, b"\xe4") + frame(PING, b"\xff") + frame(PONG, b"!") + frame(CONT, b"\xb8\xad"),
-    "close": frame(CLOSE, b"\x03\xe8bye"),
-    "close with bad reason": frame(CLOSE, b"\x03\xe8\xff"),
-    "invalid text": frame(TEXT, b"ab\xffcd") + frame(TEXT, b"x"),
-    "surrogate": frame(TEXT, b"\xed\xa0\x80") + frame(TEXT, b"x"),
-    "overlong": frame(TEXT, b"\xc0\xaf"),
-    "unfinished code point": frame(TEXT, b"ab\xe4\xb8") + frame(TEXT, b"x"),
-    "unfinished code point in fragments": frame(0x01, b"a") + frame(CONT, b"\xe4") + frame(TEXT, b"x"),
-    "invalid fragments": frame(0x01, b"\xe4") + frame(CONT, b"x") + frame(TEXT, b"x"),
-    "masked": frame(TEXT, b"abc", KEY) + frame(TEXT, b"x"),
-    "reserved": frame(0x83, b"abc") + frame(TEXT, b"x"),
-}
+STREAMS = streams(None) | {"high bytes": frame(BINARY, bytes(range(200, 256))) + frame(BINARY, b"\xff" * 130)}
 
 
 @pytest.fixture(autouse=True)
@@ -67,12 +52,7 @@ def _same_keys(adapted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapted, "new_key", lambda: KEY)
 
 
-def compare(*runs: Callable[[], Any]) -> None:
-    fastws.hosts.restore()
-    plain = [run() for run in runs]
-    with fastws.hosts.accelerated("lomond"):
-        for run, expected in zip(runs, plain, strict=True):
-            assert run() == expected
+compare = functools.partial(all_same_on, "lomond")
 
 
 # Receiving ------------------------------------------------------------------------------------------------------------

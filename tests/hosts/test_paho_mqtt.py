@@ -21,11 +21,14 @@ from paho.mqtt.client import _WebsocketWrapper
 import fastws.hosts
 from fastws.hosts import paho_mqtt
 from fastws.hosts.paho_mqtt import HOST
-from scripted import KEY, Event, called, frame, in_pieces, told
+from oracles import frame
+from recording import called, told
+from scripted import Event, in_pieces
 from scripted_paho import ScriptedSocket, opened, receive, send, state
+from vectors import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
 
 TEXT, BINARY, CONT, CLOSE, PING, PONG = 0x81, 0x82, 0x80, 0x88, 0x89, 0x8A
@@ -87,7 +90,7 @@ def compare(*runs: Callable[[], Any]) -> None:
             assert run() == expected
 
 
-def compare_receiving(lengths: tuple[int, ...], *scripts: list[Event]) -> None:
+def compare_receiving(lengths: tuple[int, ...], *scripts: Sequence[Event]) -> None:
     compare(*[lambda script=script: receive(script, lengths) for script in scripts])
 
 
@@ -178,7 +181,7 @@ _frames = st.builds(frame, _firsts, _payloads, st.one_of(st.none(), st.just(KEY)
 
 
 @st.composite
-def _scripts(draw: st.DrawFn) -> list[Event]:
+def _scripts(draw: st.DrawFn) -> Sequence[Event]:
     stream = b"".join(draw(st.lists(_frames, min_size=1, max_size=5)))
     cuts = draw(st.lists(st.integers(1, max(1, len(stream) - 1)), max_size=6, unique=True).map(sorted))
     return in_pieces(stream, [cut for cut in cuts if cut < len(stream)], draw(st.sampled_from([list, later])))
@@ -186,7 +189,7 @@ def _scripts(draw: st.DrawFn) -> list[Event]:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_scripts(), st.lists(st.integers(0, 60), min_size=1, max_size=4))
-def test_random_traffic(script: list[Event], lengths: list[int]) -> None:
+def test_random_traffic(script: Sequence[Event], lengths: list[int]) -> None:
     compare_receiving((*lengths, 7), script)
 
 

@@ -19,17 +19,32 @@ from tornado import iostream, util, websocket
 
 import fastws.hosts
 from fastws.hosts import tornado as adapter
-from scripted import KEY, called, frame, in_pieces
-from scripted_tornado import Event, ScriptedSocket, Side, Trace, connect, play, state, unmasked
+from oracles import frame
+from recording import called
+from scripted import Event, in_pieces
+from scripted_tornado import ScriptedSocket, Side, Trace, connect, play, state, unmasked
+from traffic import (
+    BINARY,
+    CLOSE,
+    COMPRESSED_BINARY,
+    COMPRESSED_TEXT,
+    CONT,
+    PING,
+    PONG,
+    TEXT,
+    UNFINISHED_BINARY,
+    UNFINISHED_COMPRESSED,
+    UNFINISHED_CONT,
+    UNFINISHED_TEXT,
+    first_bytes,
+    payloads,
+)
+from vectors import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 pytestmark = pytest.mark.usefixtures("adapted")
-
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 0x81, 0x82, 0x80, 0x88, 0x89, 0x8A
-UNFINISHED_TEXT, UNFINISHED_BINARY, UNFINISHED_CONT = 0x01, 0x02, 0x00
-COMPRESSED_TEXT, COMPRESSED_BINARY, UNFINISHED_COMPRESSED = 0xC1, 0xC2, 0x41
 
 
 def deflated(data: bytes) -> bytes:
@@ -199,7 +214,7 @@ def test_large_payloads_that_arrive_slowly(first: int, key: bytes | None) -> Non
     """More than what is read at once, so that it is read into a place of its own; also where it never ends."""
     payload = "é".encode() * 150_000
     stream = frame(first, payload, key) + f(CONT, b"!") + f(TEXT, b"x")
-    scripts: list[list[Event]] = [
+    scripts: list[Sequence[Event]] = [
         [stream],
         in_pieces(stream, [1, 2, 5, 9, 10, 13, 14, 15, 64, 70_000, 70_001, 140_000, 299_999]),
         [stream[:5]],
@@ -222,15 +237,12 @@ def test_invalid_bytes_in_long_text(bad: int) -> None:
 
 # Random traffic -------------------------------------------------------------------------------------------------------
 
-_payloads = st.one_of(st.binary(max_size=140), st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")))
-_firsts = st.one_of(
-    st.sampled_from([TEXT, BINARY, CONT, CLOSE, PING, PONG, 0x01, 0x02, 0x00, 0xC1, 0xC2, 0x41]), st.integers(0, 255)
-)
-_frames = st.builds(frame, _firsts, _payloads, st.one_of(st.none(), st.just(KEY)))
+_firsts = st.one_of(first_bytes, st.sampled_from([COMPRESSED_TEXT, COMPRESSED_BINARY, UNFINISHED_COMPRESSED]))
+_frames = st.builds(frame, _firsts, payloads, st.one_of(st.none(), st.just(KEY)))
 
 
 @st.composite
-def _scripts(draw: st.DrawFn) -> list[Event]:
+def _scripts(draw: st.DrawFn) -> list[bytes]:
     stream = b"".join(draw(st.lists(_frames, min_size=1, max_size=6)))
     cuts = draw(st.lists(st.integers(1, max(1, len(stream) - 1)), max_size=6, unique=True).map(sorted))
     stream = stream[: draw(st.integers(1, len(stream)))]

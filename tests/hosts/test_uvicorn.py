@@ -12,8 +12,10 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 import fastws.hosts
-from scripted import KEY, called, frame, told
-from scripted_websockets import BINARY, CONT, PING, TEXT, UNFINISHED_TEXT
+from oracles import frame
+from recording import called, told
+from traffic import BINARY, CONT, PING, TEXT, UNFINISHED_TEXT
+from vectors import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import copy
+import functools
 import gc
 import inspect
 import os
@@ -19,67 +20,21 @@ from hypothesis import strategies as st
 from websocket import ABNF, _abnf, _core, _socket, _utils
 
 import fastws.hosts
-from scripted import KEY, Event, Reader, ScriptedSocket, called, connect, failure, frame, in_pieces, play, state, told
+from oracles import frame
+from recording import called, failure, same_on, told
+from scripted import in_pieces
+from scripted_websocket_client import ClientSocket, Reader, connect, play, state
+from traffic import BINARY, CLOSE, CONT, PING, TEXT, UNFINISHED_CONT, UNFINISHED_TEXT, frames, streams
+from vectors import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from scripted import Event
 
 pytestmark = pytest.mark.usefixtures("adapted")
 
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 0x81, 0x82, 0x80, 0x88, 0x89, 0x8A
-UNFINISHED_TEXT, UNFINISHED_BINARY, UNFINISHED_CONT = 0x01, 0x02, 0x00
-
-STREAMS: dict[str, bytes] = {
-    "text": frame(TEXT, "héllo".encode()),
-    "empty text": frame(TEXT),
-    "binary": frame(BINARY, bytes(range(40))),
-    "three messages": frame(TEXT, b"a") + frame(BINARY, b"\xff") + frame(TEXT, "中文".encode()),
-    "fragments": frame(UNFINISHED_TEXT, b"\xe4\xb8") + frame(UNFINISHED_CONT, b"\xad") + frame(CONT, b"!"),
-    "binary fragments": frame(UNFINISHED_BINARY, b"\xff\xfe") + frame(CONT, b"\xfd"),
-    "empty fragments": frame(UNFINISHED_TEXT) + frame(UNFINISHED_CONT) + frame(CONT, b"x"),
-    "only empty fragments": frame(UNFINISHED_TEXT) + frame(CONT),
-    "control frames between": (
-        frame(UNFINISHED_TEXT, b"ab") + frame(PING, b"?") + frame(PONG, b"!") + frame(CONT, b"cd") + frame(TEXT, b"e")
-    ),
-    "text after unfinished": frame(UNFINISHED_TEXT, b"ab") + frame(TEXT, b"cd") + frame(CONT, b"ef"),
-    "binary after unfinished": frame(UNFINISHED_TEXT, b"ab") + frame(UNFINISHED_BINARY, b"cd") + frame(CONT, b"ef"),
-    "nothing to continue": frame(CONT, b"ab") + frame(TEXT, b"cd"),
-    "pings": frame(PING) + frame(PING, bytes(125)) + frame(TEXT, b"x"),
-    "ping of 126": frame(PING, bytes(126)) + frame(TEXT, b"x"),
-    "pong of 126": frame(PONG, bytes(126)) + frame(TEXT, b"x"),
-    "ping without fin": frame(0x09, b"x") + frame(TEXT, b"x"),
-    "pong without fin": frame(0x0A, b"x") + frame(TEXT, b"x"),
-    "close": frame(CLOSE, b"\x03\xe8bye"),
-    "close without code": frame(CLOSE) + frame(TEXT, b"x"),
-    "close of 1": frame(CLOSE, b"\x03") + frame(TEXT, b"x"),
-    "close of 2": frame(CLOSE, b"\x0f\xa0"),
-    "close with bad code": frame(CLOSE, b"\x03\xed") + frame(TEXT, b"x"),
-    "close with bad reason": frame(CLOSE, b"\x03\xe8\xff") + frame(TEXT, b"x"),
-    "close with unfinished reason": frame(CLOSE, b"\x03\xe8\xe4\xb8"),
-    "close of 126": frame(CLOSE, b"\x03\xe8" + bytes(124)) + frame(TEXT, b"x"),
-    "close without fin": frame(0x08, b"\x03\xe8") + frame(TEXT, b"x"),
-    "reserved bit 1": frame(0xC1, b"x") + frame(TEXT, b"x"),
-    "reserved bit 2": frame(0xA1, b"x") + frame(TEXT, b"x"),
-    "reserved bit 3": frame(0x91, b"x") + frame(TEXT, b"x"),
-    "reserved bit of a ping": frame(0xC9, b"x") + frame(TEXT, b"x"),
-    "reserved opcode": frame(0x83, b"x") + frame(TEXT, b"x"),
-    "reserved control opcode": frame(0x8B, b"x") + frame(TEXT, b"x"),
-    "reserved opcode without fin": frame(0x0F, b"x") + frame(TEXT, b"x"),
-    "masked": frame(TEXT, "héllo".encode(), KEY) + frame(BINARY, bytes(300), KEY) + frame(TEXT, b"x"),
-    "masked and empty": frame(TEXT, b"", KEY) + frame(PING, b"", KEY) + frame(TEXT, b"x"),
-    "masked fragments": frame(UNFINISHED_TEXT, b"ab", KEY) + frame(CONT, b"cd", KEY),
-    "126 bytes": frame(TEXT, b"x" * 126),
-    "long form of a short length": frame(TEXT, b"ab", form=16) + frame(TEXT, b"cd", form=64) + frame(TEXT, b"x"),
-    "length with its top bit": b"\x82\x7f\x80" + bytes(7) + b"abc",
-    "invalid text": frame(TEXT, b"ab\xff") + frame(TEXT, b"x"),
-    "overlong text": frame(TEXT, b"\xc0\xaf") + frame(TEXT, b"x"),
-    "surrogate": frame(TEXT, b"\xed\xa0\x80") + frame(TEXT, b"x"),
-    "first half of a surrogate": frame(TEXT, b"\xed\xa0") + frame(TEXT, b"x"),
-    "above U+10FFFF": frame(TEXT, b"\xf4\x90\x80\x80") + frame(TEXT, b"x"),
-    "unfinished code point": frame(TEXT, b"ab\xe4\xb8") + frame(TEXT, b"x"),
-    "invalid fragments": frame(UNFINISHED_TEXT, b"\xe4") + frame(CONT, b"x") + frame(TEXT, b"x"),
-    "unfinished code point in fragments": frame(UNFINISHED_TEXT, b"a") + frame(CONT, b"\xe4") + frame(TEXT, b"x"),
-}  # fmt: skip
+STREAMS = streams(None)
 
 READERS = (
     Reader(),
@@ -101,12 +56,11 @@ def timeouts() -> list[Event]:
     return [TimeoutError("timed out")]
 
 
-def compare(reader: Reader, *scripts: list[Event]) -> None:
-    fastws.hosts.restore()
-    plain = [play(script, reader) for script in scripts]
-    with fastws.hosts.accelerated("websocket-client"):
-        for script, expected in zip(scripts, plain, strict=True):
-            assert play(script, reader) == expected
+same = functools.partial(same_on, "websocket-client")
+
+
+def compare(reader: Reader, *scripts: Sequence[Event]) -> None:
+    same(lambda: [play(script, reader) for script in scripts])
 
 
 @pytest.mark.parametrize("reader", READERS, ids=str)
@@ -130,7 +84,7 @@ def test_a_timeout_at_every_split(stream: bytes, reader: Reader) -> None:
 @_some_readers
 @_streams
 def test_the_end_at_every_byte(stream: bytes, reader: Reader) -> None:
-    scripts: list[list[Event]] = [[stream[:end]] for end in range(1, min(len(stream), 40))]
+    scripts = [[stream[:end]] for end in range(1, min(len(stream), 40))]
     compare(reader, [], *scripts)
 
 
@@ -182,18 +136,10 @@ def test_many_fragments() -> None:
 
 # Random traffic -------------------------------------------------------------------------------------------------------
 
-_payloads = st.one_of(st.binary(max_size=140), st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")))
-_frames = st.builds(
-    frame,
-    st.one_of(st.sampled_from([TEXT, BINARY, CONT, CLOSE, PING, PONG, 0x01, 0x02, 0x00]), st.integers(0, 255)),
-    _payloads,
-    st.one_of(st.none(), st.binary(min_size=4, max_size=4)),
-)
-
 
 @st.composite
 def _scripts(draw: st.DrawFn) -> tuple[bytes, list[int], bool]:
-    stream = b"".join(draw(st.lists(_frames, min_size=1, max_size=6)))
+    stream = b"".join(draw(st.lists(frames, min_size=1, max_size=6)))
     cuts = draw(st.lists(st.integers(1, max(1, len(stream) - 1)), max_size=8, unique=True).map(sorted))
     return stream[: draw(st.integers(1, len(stream)))], cuts, draw(st.booleans())
 
@@ -209,10 +155,7 @@ def test_random_traffic(script: tuple[bytes, list[int], bool], reader: Reader) -
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.one_of(st.binary(), st.text(), st.text().map(lambda text: text.encode("utf-8", "surrogatepass"))))
 def test_validate_utf8(data: str | bytes) -> None:
-    fastws.hosts.restore()
-    plain = called(_utils.validate_utf8, data)
-    with fastws.hosts.accelerated("websocket-client"):
-        assert called(_utils.validate_utf8, data) == plain
+    same(lambda: called(_utils.validate_utf8, data))
 
 
 # The functions one by one ---------------------------------------------------------------------------------------------
@@ -263,19 +206,13 @@ def _formatted(frame: ABNF) -> Any:
 def test_format(opcode: Any, data: Any) -> None:
     cases: list[dict[str, Any]] = [{"fin": 1}, {"fin": 0}, {"fin": 1, "mask_value": 0}, {"fin": 1, "mask_value": 2}]
     cases += [{"fin": 1, "key": key} for key in (b"abc", b"abcde", "abcd", "äöüß", bytearray(b"abcd"), None, 7)]
-    fastws.hosts.restore()
-    plain = [_formatted(_frame(opcode, data, **case)) for case in cases]
-    with fastws.hosts.accelerated("websocket-client"):
-        assert [_formatted(_frame(opcode, data, **case)) for case in cases] == plain
+    same(lambda: [_formatted(_frame(opcode, data, **case)) for case in cases])
 
 
 @pytest.mark.parametrize("name", ["fin", "rsv1", "rsv2", "rsv3", "mask_value"])
 @pytest.mark.parametrize("flag", _FLAGS, ids=repr)
 def test_format_of_odd_flags(name: str, flag: Any) -> None:
-    fastws.hosts.restore()
-    plain = _formatted(_frame(1, b"abc", **{name: flag}))
-    with fastws.hosts.accelerated("websocket-client"):
-        assert _formatted(_frame(1, b"abc", **{name: flag})) == plain
+    same(lambda: _formatted(_frame(1, b"abc", **{name: flag})))
 
 
 def _frame(opcode: Any, data: Any, key: Any = KEY, **fields: Any) -> ABNF:
@@ -376,10 +313,7 @@ def test_reading_and_writing_a_socket() -> None:
         told_ += [called(_socket.recv, None, 2), called(_socket.send, None, b"x")]
         return told_
 
-    fastws.hosts.restore()
-    plain = run()
-    with fastws.hosts.accelerated("websocket-client"):
-        assert run() == plain
+    same(run)
 
 
 def test_an_error_keeps_no_cycle_alive() -> None:
@@ -391,7 +325,7 @@ def test_an_error_keeps_no_cycle_alive() -> None:
             super().__init__(*args)
             raised.append(weakref.ref(self))
 
-    connection = connect(ScriptedSocket([LostError("gone")]), Reader())
+    connection = connect(ClientSocket([LostError("gone")]), Reader())
     gc.disable()
     try:
         with fastws.hosts.accelerated("websocket-client"):
@@ -437,7 +371,7 @@ def test_overridden_methods_are_called() -> None:
     def run() -> Any:
         calls.clear()
         stream = frame(TEXT, b"ab") + frame(PING, b"c") + frame(UNFINISHED_TEXT, b"d") + frame(CONT, b"e")
-        peer = ScriptedSocket([stream])
+        peer = ClientSocket([stream])
         return _messages(connect(peer, Reader(), Mine), 2), list(calls), peer.sent
 
     plain = run()
@@ -483,7 +417,7 @@ def test_subclasses_of_the_parser_and_the_assembler() -> None:
             return opcode, frame
 
     def run() -> Any:
-        connection = connect(ScriptedSocket([frame(0x01, b"ab") + frame(TEXT, b"cd")]), Reader())
+        connection = connect(ClientSocket([frame(0x01, b"ab") + frame(TEXT, b"cd")]), Reader())
         connection.frame_buffer = Parser(connection.frame_buffer.recv, False)
         connection.cont_frame = Assembler(False, False)
         return _messages(connection, 3), state(connection)
@@ -512,7 +446,7 @@ def test_patched_module_functions_are_used(monkeypatch: pytest.MonkeyPatch) -> N
             patched.setattr(_core, "send", send)
             patched.setattr(_abnf, "validate_utf8", lambda data: data == b"\xff")
             stream = frame(BINARY, b"ab") + frame(PING) + frame(TEXT, b"\xff") + frame(TEXT, b"\xfe")
-            return _messages(connect(ScriptedSocket([stream]), Reader()), 4), asked
+            return _messages(connect(ClientSocket([stream]), Reader()), 4), asked
 
     plain = run()
     with fastws.hosts.accelerated("websocket-client"):
@@ -522,7 +456,7 @@ def test_patched_module_functions_are_used(monkeypatch: pytest.MonkeyPatch) -> N
 def test_masking_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the program sets, and a patched ``os.urandom``, are asked; otherwise each frame has a key of its own."""
     fastws.hosts.accelerate("websocket-client")
-    peer = ScriptedSocket([])
+    peer = ClientSocket([])
     connection = connect(peer, Reader())
 
     def sent(data: str | bytes) -> bytes:
@@ -543,7 +477,7 @@ def test_trace_log(caplog: pytest.LogCaptureFixture) -> None:
         caplog.clear()
         websocket.enableTrace(True, handler=caplog.handler)
         try:
-            connection = connect(ScriptedSocket([frame(TEXT, b"ab") + frame(PING, b"c") + frame(CLOSE)]), Reader())
+            connection = connect(ClientSocket([frame(TEXT, b"ab") + frame(PING, b"c") + frame(CLOSE)]), Reader())
             connection.send("héllo")
             messages = _messages(connection, 2)
         finally:
@@ -563,7 +497,7 @@ def test_a_connection_keeps_its_place_across_the_switch() -> None:
     cuts = [1, 2, 5, 8, 11, 20, 4000, 7000, 9000, 12_000]
 
     def run(switch: Callable[[int], object]) -> Any:
-        connection = connect(ScriptedSocket(in_pieces(stream, cuts, timeouts)), Reader())
+        connection = connect(ClientSocket(in_pieces(stream, cuts, timeouts)), Reader())
         told_ = []
         for call in range(len(cuts) + 2):
             switch(call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
@@ -12,13 +13,17 @@ import websocket
 from websocket import ABNF
 
 import fastws.hosts
+import scripted_websocket_client  # noqa: F401 - tells frames
 from live_server import serving, trusting
-from scripted import called, frame, told
+from oracles import frame
+from recording import called, same_on, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.usefixtures("adapted")
+
+same = functools.partial(same_on, "websocket-client")
 
 _OPTIONS: dict[str, Any] = {"sslopt": {"context": trusting()}, "timeout": 10}
 
@@ -80,14 +85,6 @@ def plain_url() -> Iterator[str]:
         yield served
 
 
-def same_accelerated(run: Callable[[], Any]) -> Any:
-    """What a run gave, which must be the same with and without."""
-    plain = run()
-    with fastws.hosts.accelerated("websocket-client"):
-        assert run() == plain
-    return plain
-
-
 # create_connection ----------------------------------------------------------------------------------------------------
 
 
@@ -103,7 +100,7 @@ def test_echo_of_every_size(url: str) -> None:
         finally:
             connection.close()
 
-    assert same_accelerated(run) == PAYLOADS
+    assert same(run) == PAYLOADS
 
 
 def test_a_burst(url: str) -> None:
@@ -115,7 +112,7 @@ def test_a_burst(url: str) -> None:
         finally:
             connection.close()
 
-    assert len(same_accelerated(run)) == 300
+    assert len(same(run)) == 300
 
 
 @pytest.mark.parametrize("options", [{}, {"skip_utf8_validation": True}, {"fire_cont_frame": True}], ids=str)
@@ -134,7 +131,7 @@ def test_good_and_bad_traffic(plain_url: str, traffic: str, method: str, options
         finally:
             connection.close()
 
-    same_accelerated(run)
+    same(run)
 
 
 DONE = ("returned", told("done"))
@@ -154,7 +151,7 @@ def test_endings(plain_url: str, ending: str) -> None:
         finally:
             connection.shutdown()  # type: ignore[no-untyped-call]
 
-    same_accelerated(run)
+    same(run)
 
 
 def test_timeouts_and_the_rest_later(url: str) -> None:
@@ -174,7 +171,7 @@ def test_timeouts_and_the_rest_later(url: str) -> None:
             connection.settimeout(10)
             connection.close()
 
-    (timeout,) = same_accelerated(run)
+    (timeout,) = same(run)
     assert timeout[1][0] is websocket.WebSocketTimeoutException
 
 
@@ -190,7 +187,7 @@ def test_non_blocking(plain_url: str) -> None:
         finally:
             connection.close()
 
-    same_accelerated(run)
+    same(run)
 
 
 def test_two_threads_on_one_connection(plain_url: str) -> None:
@@ -207,7 +204,7 @@ def test_two_threads_on_one_connection(plain_url: str) -> None:
             sender.join()
             connection.close()
 
-    assert same_accelerated(run) is True
+    assert same(run) is True
 
 
 # WebSocketApp ---------------------------------------------------------------------------------------------------------
@@ -258,7 +255,7 @@ def test_app(plain_url: str, traffic: str, fragments: bool) -> None:
         log = Log(plain_url, [TRAFFIC[traffic], "done", "!close 1000 bye"], fragments=fragments)
         return log.run()
 
-    _, entries = same_accelerated(run)
+    _, entries = same(run)
     assert entries[-1][0] == "close"
 
 
@@ -267,7 +264,7 @@ def test_app_over_tls_with_pings(url: str) -> None:
         log = Log(url, ["!burst 100", "!fragments a b", "!close 1000 bye"], fragments=False)
         return log.run(sslopt=_OPTIONS["sslopt"], ping_interval=5, ping_timeout=2)
 
-    _, entries = same_accelerated(run)
+    _, entries = same(run)
     assert len([name for name, _ in entries if name == "message"]) == 101
 
 

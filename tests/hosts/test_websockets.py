@@ -26,28 +26,31 @@ from websockets.uri import parse_uri
 
 import fastws
 import fastws.hosts
-from scripted import KEY, called, failure, frame
+from oracles import frame
+from recording import called, failure, told
 from scripted_websockets import (
-    BINARY,
-    CLOSE,
-    CONT,
     EOF,
-    PING,
-    PONG,
     SIDES,
-    TEXT,
-    UNFINISHED_BINARY,
-    UNFINISHED_CONT,
-    UNFINISHED_TEXT,
     Options,
     cut,
     new_protocol,
     play,
     same,
     streams,
-    told,
     told_step,
 )
+from traffic import (
+    BINARY,
+    CLOSE,
+    CONT,
+    PING,
+    PONG,
+    TEXT,
+    UNFINISHED_BINARY,
+    UNFINISHED_CONT,
+    UNFINISHED_TEXT,
+)
+from vectors import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -19,6 +19,7 @@ import websockets.sync.server
 from websockets.exceptions import ConcurrencyError, ConnectionClosed
 
 import fastws.hosts
+from recording import told
 from scripted_websockets import (
     BURST,
     NO_PINGS,
@@ -33,7 +34,6 @@ from scripted_websockets import (
     same,
     serve_talk,
     talk,
-    told,
 )
 
 with warnings.catch_warnings():

@@ -16,8 +16,8 @@ from websockets.exceptions import ConcurrencyError
 from websockets.frames import Frame, Opcode
 
 import fastws.hosts
-from scripted import failure
-from scripted_websockets import DECODE, MESSAGES, Calls, outcome, same, told
+from recording import failure, told
+from scripted_websockets import DECODE, MESSAGES, Calls, outcome, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,6 +10,7 @@ import trio
 import trio.testing
 from websockets.frames import Frame, Opcode
 
+from recording import told
 from scripted_websockets import (
     DECODE,
     MESSAGES,
@@ -21,7 +22,6 @@ from scripted_websockets import (
     same,
     serve_talk,
     talk,
-    told,
 )
 
 pytest.importorskip("websockets.trio.connection")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import inspect
 import os
@@ -21,75 +22,21 @@ import fastws.hosts
 from fastws.hosts import wsaccel
 from fresh import run_python
 from names import named
-from scripted import KEY, called, frame, in_pieces
-from scripted_ws4py import Recorder, ScriptedSocket, as_asked, play, play_once, play_stream, told
+from oracles import frame
+from recording import called, same_on, told
+from scripted import in_pieces
+from scripted_ws4py import RecordedSocket, Recorder, as_asked, play, play_once, play_stream
+from traffic import BINARY, PING, TEXT, UNFINISHED_TEXT, first_bytes, payloads, streams
+from vectors import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from scripted_ws4py import Event
+    from scripted import Event
 
 pytestmark = pytest.mark.usefixtures("adapted")
 
 _hypothesis = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 0x81, 0x82, 0x80, 0x88, 0x89, 0x8A
-UNFINISHED_TEXT, UNFINISHED_BINARY, UNFINISHED_CONT = 0x01, 0x02, 0x00
-
-
-def streams(key: bytes | None) -> dict[str, bytes]:
-    """Traffic of every kind, masked or not."""
-
-    def sent(first: int, payload: bytes = b"", form: int | None = None) -> bytes:
-        return frame(first, payload, key, form)
-
-    other = None if key else KEY
-    return {
-        "text": sent(TEXT, "héllo".encode()),
-        "empty text": sent(TEXT) + sent(TEXT, b"x"),
-        "binary": sent(BINARY, bytes(range(40))),
-        "empty binary": sent(BINARY),
-        "two binary messages": sent(BINARY, b"ab") + sent(BINARY, b"cdefgh"),
-        "three messages": sent(TEXT, b"a") + sent(BINARY, b"\xff") + sent(TEXT, "中文".encode()),
-        "fragments": sent(UNFINISHED_TEXT, b"\xe4\xb8") + sent(UNFINISHED_CONT, b"\xad") + sent(CONT, b"!"),
-        "binary fragments": sent(UNFINISHED_BINARY, b"\xff\xfe") + sent(CONT, b"\xfd") + sent(TEXT, b"x"),
-        "empty fragments": sent(UNFINISHED_TEXT) + sent(UNFINISHED_CONT) + sent(CONT, b"x") + sent(TEXT, b"y"),
-        "text after empty fragment": sent(UNFINISHED_TEXT) + sent(TEXT, b"ab") + sent(TEXT, b"cd"),
-        "control frames between": (
-            sent(UNFINISHED_TEXT, b"ab") + sent(PING, b"?") + sent(PONG, b"!") + sent(CONT, b"cd") + sent(TEXT, b"e")
-        ),
-        "text after unfinished": sent(UNFINISHED_TEXT, b"ab") + sent(TEXT, b"cd") + sent(CONT, b"ef"),
-        "text after unfinished code point": sent(UNFINISHED_TEXT, b"\xe4") + sent(TEXT, b"cd") + sent(TEXT, b"ef"),
-        "binary after unfinished": sent(UNFINISHED_TEXT, b"ab") + sent(BINARY, b"cd") + sent(CONT, b"ef"),
-        "nothing to continue": sent(CONT, b"ab") + sent(TEXT, b"cd"),
-        "pings": sent(PING) + sent(PING, bytes(125)) + sent(TEXT, b"x") + sent(PONG, b"y"),
-        "ping of 126": sent(PING, bytes(126)) + sent(TEXT, b"x"),
-        "ping without fin": sent(0x09, b"x") + sent(TEXT, b"x"),
-        "close": sent(CLOSE, b"\x03\xe8bye") + sent(TEXT, b"x"),
-        "close without code": sent(CLOSE) + sent(TEXT, b"x"),
-        "close of 1": sent(CLOSE, b"\x03") + sent(TEXT, b"x"),
-        "close of 2": sent(CLOSE, b"\x0f\xa0"),
-        "close with bad code": sent(CLOSE, b"\x03\xed") + sent(TEXT, b"x"),
-        "close with bad reason": sent(CLOSE, b"\x03\xe8\xff") + sent(TEXT, b"x") + sent(TEXT, b"y"),
-        "close with unfinished reason": sent(CLOSE, b"\x03\xe8\xe4\xb8") + sent(TEXT, b"x"),
-        "close in a code point": sent(UNFINISHED_TEXT, b"\xe4") + sent(CLOSE, b"\x03\xe8bye"),
-        "reserved bit 1": sent(0xC1, b"x") + sent(TEXT, b"x"),
-        "reserved bit 2": sent(0xA1, b"x") + sent(TEXT, b"x"),
-        "reserved bit 3": sent(0x91, b"x") + sent(TEXT, b"x"),
-        "reserved opcode": sent(0x83, b"x") + sent(TEXT, b"x"),
-        "reserved control opcode": sent(0x8B, b"x") + sent(TEXT, b"x"),
-        "other masking": sent(TEXT, b"ab") + frame(TEXT, b"cd", other) + sent(TEXT, b"ef"),
-        "other masking and empty": frame(TEXT, b"", other) + frame(PING, b"", other) + sent(TEXT, b"x"),
-        "126 bytes": sent(TEXT, b"x" * 126) + sent(TEXT, b"y"),
-        "long form of a short length": sent(TEXT, b"ab", 16) + sent(BINARY, b"cd", 64) + sent(TEXT, b"x"),
-        "length with its top bit": b"\x82" + (b"\xff" if key else b"\x7f") + b"\x80" + bytes(7) + b"abcdefgh",
-        "invalid text": sent(TEXT, b"ab\xff") + sent(TEXT, b"x"),
-        "surrogate": sent(TEXT, b"\xed\xa0\x80") + sent(TEXT, b"x"),
-        "unfinished code point": sent(TEXT, b"ab\xe4\xb8") + sent(TEXT, b"x"),
-        "invalid fragments": sent(UNFINISHED_TEXT, b"\xe4") + sent(CONT, b"x") + sent(BINARY, b"b") + sent(TEXT, b"x"),
-        "unfinished in an empty end": sent(UNFINISHED_TEXT, b"a\xe4") + sent(CONT) + sent(TEXT, b"x"),
-    }  # fmt: skip
-
 
 SERVER, CLIENT = streams(KEY), streams(None)
 
@@ -101,13 +48,7 @@ def stream_of(name: str, masked: bool) -> bytes:
     return (SERVER if masked else CLIENT)[name]
 
 
-def same(run: Callable[[], Any]) -> Any:
-    """What a run gave, which must be the same with and without."""
-    fastws.hosts.restore()
-    plain = run()
-    with fastws.hosts.accelerated("ws4py"):
-        assert run() == plain
-    return plain
+same = functools.partial(same_on, "ws4py")
 
 
 # The parser of a stream -----------------------------------------------------------------------------------------------
@@ -224,7 +165,7 @@ def slowly() -> list[Event]:
 @_names
 def test_run(name: str, masked: bool) -> None:
     stream = stream_of(name, masked)
-    scripts: list[list[Event]] = [[stream], in_pieces(stream, range(1, len(stream))), [stream[:-1]], [stream[:-2]]]
+    scripts: list[Sequence[Event]] = [[stream], in_pieces(stream, range(1, len(stream))), [stream[:-1]], [stream[:-2]]]
     scripts += [in_pieces(stream, [cut], slowly) for cut in range(1, min(len(stream), 30))]
     same(lambda: [play(script, masked=masked) for script in scripts])
 
@@ -250,7 +191,7 @@ def test_errors_of_the_socket(error: Exception) -> None:
 def test_run_logs_what_it_logged(caplog: pytest.LogCaptureFixture) -> None:
     def run() -> list[str]:
         caplog.clear()
-        for name in ("close", "close of 1", "invalid text", "reserved bit 1", "other masking", "text"):
+        for name in ("close", "close of 1", "invalid text", "reserved bit 1", "wrong masking", "text"):
             play([SERVER[name]], masked=True)
         play([OSError("gone")], masked=True, kind=Plainly)
         return [record.getMessage() for record in caplog.records]
@@ -294,7 +235,7 @@ def test_what_the_program_does_with_a_message(action: Callable[[Recorder], None]
     same(lambda: [play(script, masked=True, kind=Acting) for script in _five_texts()])
 
 
-def _five_texts() -> list[list[Event]]:
+def _five_texts() -> list[list[bytes]]:
     texts = b"".join([frame(TEXT, b"%d" % number, KEY) for number in range(5)])
     return [[texts], in_pieces(texts, range(5, len(texts), 5)), [texts + SERVER["close"]]]
 
@@ -337,7 +278,7 @@ def test_overridden_steps_are_called(name: str) -> None:
 
 
 def test_secure_connections() -> None:
-    class Secure(ScriptedSocket):
+    class Secure(RecordedSocket):
         def pending(self) -> int:
             return len(self.script[0]) if self.script and isinstance(self.script[0], bytes) else 0
 
@@ -358,7 +299,7 @@ def test_a_stream_of_another_class() -> None:
 
     def run() -> Any:
         log: list[Any] = []
-        connection = Recorder(ScriptedSocket([SERVER["three messages"] + SERVER["close"]]), masked=True, log=log)
+        connection = Recorder(RecordedSocket([SERVER["three messages"] + SERVER["close"]]), masked=True, log=log)
         connection.stream = Loud()
         connection.run()
         return log
@@ -372,7 +313,7 @@ def test_a_connection_keeps_its_place_across_the_switch() -> None:
 
     def run(switch: Callable[[int], object]) -> Any:
         log: list[Any] = []
-        connection = Recorder(ScriptedSocket([stream]), masked=True, log=log)
+        connection = Recorder(RecordedSocket([stream]), masked=True, log=log)
         for call in range(100):
             switch(call)
             if not connection.once():
@@ -390,20 +331,13 @@ def test_a_connection_keeps_its_place_across_the_switch() -> None:
 
 # Random traffic -------------------------------------------------------------------------------------------------------
 
-_payloads = st.one_of(st.binary(max_size=140), st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")))
-_firsts = st.one_of(
-    st.sampled_from([TEXT, BINARY, CONT, CLOSE, PING, PONG, 0x01, 0x02, 0x00]),
-    st.sampled_from([TEXT, BINARY]),
-    st.integers(0, 255),
-)
-
 
 @st.composite
 def _traffic(draw: st.DrawFn) -> tuple[bool, bytes, list[int]]:
     masked = draw(st.booleans())
     usual: st.SearchStrategy[bytes | None] = st.binary(min_size=4, max_size=4) if masked else st.none()
     keys = st.one_of(usual, usual, usual, st.none(), st.just(KEY))
-    frames = draw(st.lists(st.builds(frame, _firsts, _payloads, keys), min_size=1, max_size=6))
+    frames = draw(st.lists(st.builds(frame, first_bytes, payloads, keys), min_size=1, max_size=6))
     stream = b"".join(frames)
     cuts = draw(st.lists(st.integers(1, max(1, len(stream) - 1)), max_size=8, unique=True).map(sorted))
     return masked, stream, [cut for cut in cuts if cut < len(stream)]
@@ -511,7 +445,7 @@ def test_send() -> None:
         told_: list[Any] = []
         for payload in (*payloads, chunks):
             for binary in (False, True):
-                peer = ScriptedSocket([])
+                peer = RecordedSocket([])
                 connection = Recorder(peer, masked=True, log=[])
                 given = payload() if payload is chunks else payload
                 told_ += [called(connection.send, given, binary), peer.calls]
@@ -525,7 +459,7 @@ def test_send() -> None:
 def test_masking_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """A patched ``os.urandom`` is asked; otherwise each frame has a key of its own."""
     fastws.hosts.accelerate("ws4py")
-    peer = ScriptedSocket([])
+    peer = RecordedSocket([])
     connection = WebSocket(peer)
     connection.stream.always_mask = True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -9,15 +10,16 @@ import pytest
 import websockets.sync.client
 from ws4py.client.threadedclient import WebSocketClient  # type: ignore[import-untyped]
 
-import fastws.hosts
 import live_server
-from scripted import KEY, called, frame
+import scripted_ws4py  # noqa: F401 - tells messages
+from oracles import frame
+from recording import called, same_on, told
 from scripted_servers import PAYLOADS, exchange, serving
-from scripted_ws4py import told
 from suites import BACKENDS
+from vectors import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 # The client -----------------------------------------------------------------------------------------------------------
@@ -87,12 +89,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield served
 
 
-def same_accelerated(run: Callable[[], Any]) -> Any:
-    """What a run gave, which must be the same with and without."""
-    plain = run()
-    with fastws.hosts.accelerated("ws4py"):
-        assert run() == plain
-    return plain
+same = functools.partial(same_on, "ws4py")
 
 
 @pytest.mark.usefixtures("adapted")
@@ -108,7 +105,7 @@ def test_client(url: str, commands: list[str]) -> None:
         client.run_forever()
         return client.log
 
-    entries = same_accelerated(run)
+    entries = same(run)
     assert entries[-1][0] == "closed"
 
 
@@ -124,7 +121,7 @@ def test_echo_of_every_size(url: str) -> None:
         client.run_forever()
         return client.log
 
-    entries = same_accelerated(run)
+    entries = same(run)
     assert len(entries) == len(PAYLOADS) + 1
 
 

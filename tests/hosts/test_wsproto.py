@@ -14,15 +14,27 @@ from wsproto import events, extensions, frame_protocol
 from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, ParseFailed
 
 import fastws.hosts
-from scripted_wsproto import KEY, called, connect, frame, in_pieces, play, state, told
+from oracles import frame
+from recording import called, same_on, told
+from scripted import in_pieces
+from scripted_wsproto import connect, play, state
+from traffic import (
+    BINARY,
+    CLOSE,
+    CONT,
+    PING,
+    PONG,
+    TEXT,
+    UNFINISHED_BINARY,
+    UNFINISHED_CONT,
+    UNFINISHED_TEXT,
+)
+from vectors import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 pytestmark = pytest.mark.usefixtures("adapted")
-
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 0x81, 0x82, 0x80, 0x88, 0x89, 0x8A
-UNFINISHED_TEXT, UNFINISHED_BINARY, UNFINISHED_CONT = 0x01, 0x02, 0x00
 
 # name → (first byte, payload, form of the length) of each frame; None for the form leaves the shortest
 Frames = list[tuple[Any, ...]]
@@ -94,10 +106,7 @@ _streams = pytest.mark.parametrize("frames", STREAMS.values(), ids=STREAMS)
 
 def compare(run: Callable[[], Any]) -> None:
     """A run gives the same result plain and accelerated."""
-    fastws.hosts.restore()
-    plain = run()
-    with fastws.hosts.accelerated("wsproto"):
-        assert run() == plain
+    same_on("wsproto", run)
 
 
 def compare_scripts(client: bool, *scripts: Iterable[bytes | None]) -> None:

@@ -34,7 +34,10 @@ import fastws
 import fastws.hosts
 from fastws import _pure
 from fastws.hosts import HostError
-from scripted_wsproto import KEY, assembler_state, called, connect, frame, parser_state, play, state, told
+from oracles import frame
+from recording import called, told
+from scripted_wsproto import assembler_state, connect, parser_state, play, state
+from vectors import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
