@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from endpoints import contexts, echo, handlers, in_loop, raw_connection, uri_of
+from endpoints import PATIENCE, contexts, echo, handlers, in_loop, raw_connection, uri_of
 from fastws import Close, Message, MessageDecoder, Role, State, encode_frame, encode_message
 from fastws.asyncio import ConnectionClosed, ConnectionClosedError, InvalidStatus, connect, serve
 from fastws.handshake import accept_key
@@ -246,7 +246,7 @@ async def test_recv_cancelled_within_a_message() -> None:
 async def test_send_cancelled_while_it_waits_for_the_peer() -> None:
     """The message is on its way, once and whole."""
     async with _RawServer() as server:
-        ws = await server.connect(ping_interval=None, close_timeout=5)
+        ws = await server.connect(ping_interval=None, close_timeout=PATIENCE)
         senders: list[asyncio.Task[None]] = []
         while not senders or senders[-1].done():
             senders.append(asyncio.create_task(ws.send(len(senders).to_bytes(2, "big") + _BIG)))
