@@ -34,7 +34,9 @@ if TYPE_CHECKING:
         mask,
         mask_inplace,
         new_key,
+        parse_frame,
         parse_header,
+        parse_messages,
     )
     from .connection import Connection, Fragment, State
     from .hosts import HostError, accelerate, accelerated, restore
@@ -58,7 +60,9 @@ else:
     mask = _twin.mask
     mask_inplace = _twin.mask_inplace
     new_key = _twin.new_key
+    parse_frame = _twin.parse_frame
     parse_header = _twin.parse_header
+    parse_messages = _twin.parse_messages
 
     _LAZY = {
         "Connection": ".connection",
@@ -116,7 +120,9 @@ __all__ = [
     "mask",
     "mask_inplace",
     "new_key",
+    "parse_frame",
     "parse_header",
+    "parse_messages",
     "restore",
     "status",
 ]

@@ -12,7 +12,12 @@ import os
 
 cimport cython
 from cpython.buffer cimport PyBUF_FULL_RO, PyBuffer_IsContiguous, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_CheckExact, PyByteArray_GET_SIZE
+from cpython.bytearray cimport (
+    PyByteArray_AS_STRING,
+    PyByteArray_CheckExact,
+    PyByteArray_FromStringAndSize,
+    PyByteArray_GET_SIZE,
+)
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.memoryview cimport PyMemoryView_Check
@@ -80,11 +85,15 @@ cdef enum:
 cdef uint64_t LIMIT = MAX_PAYLOAD
 cdef object CLIENT = Role.CLIENT
 cdef object SERVER = Role.SERVER
+cdef str AS_BYTES = "bytes"
+cdef str AS_BYTEARRAY = "bytearray"
 
 # Opcode by number, None where it is reserved.
 cdef tuple OPCODES = tuple([Opcode(value) if value in set(map(int, Opcode)) else None for value in range(16)])
 
 # The faults that this file finds by itself; csrc/header.c reports the others by the same numbers.
+cdef int FRAME_UNMASKED = Fault.FRAME_UNMASKED
+cdef int FRAME_MASKED = Fault.FRAME_MASKED
 cdef int FRAME_TOO_BIG = Fault.FRAME_TOO_BIG
 cdef int MESSAGE_TOO_BIG = Fault.MESSAGE_TOO_BIG
 cdef int TOO_MANY_FRAGMENTS = Fault.TOO_MANY_FRAGMENTS
@@ -101,6 +110,7 @@ include "native/values.pxi"
 include "native/header.pxi"
 include "native/mask.pxi"
 include "native/utf8.pxi"
+include "native/frame.pxi"
 include "native/decoder.pxi"
 include "native/assembler.pxi"
 include "native/encoder.pxi"

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastws import CloseCode, Opcode, Role
+from fastws import CloseCode, Opcode, ProtocolError, Role
 from oracles import frame, header, noise
 from outcomes import outcome, plain
 from vectors import ALPHABETS, BAD_TEXTS, KEY, ROLES, STREAMS, LyingBytes, LyingText, bytewise, cuts, key_for, sample
@@ -180,6 +180,13 @@ _CALLS: dict[str, Callable[[Any, Any], object]] = {
     "encode_text text": lambda codec, each: codec.encode_text(each),
     "encode_text key": lambda codec, each: codec.encode_text("schön", each),
     "parse_header": lambda codec, each: codec.parse_header(each),
+    "parse_frame": lambda codec, each: codec.parse_frame(each, role=None, max_frame_size=None),
+    "parse_frame decode": lambda codec, each: codec.parse_frame(each, role=None, max_frame_size=None, decode=True),
+    "parse_frame role": lambda codec, each: codec.parse_frame(b"\x81\x00", role=each, max_frame_size=None),
+    "parse_messages": lambda codec, each: codec.parse_messages(each, role=None, max_frame_size=None),
+    "parse_messages decode": lambda codec, each: codec.parse_messages(
+        each, role=None, max_frame_size=None, decode=True
+    ),
     "encode_header key": lambda codec, each: codec.encode_header(1, 5, key=each),
     "encode_frame payload": lambda codec, each: codec.encode_frame(2, each),
     "encode_frame masked": lambda codec, each: codec.encode_frame(1, each, key=KEY),
@@ -228,6 +235,22 @@ _NUMBER_CALLS: dict[str, Callable[[Any, Any], object]] = {
     "Utf8Validator.feed final": lambda codec, each: codec.Utf8Validator().feed(b"\xc3", each),
     "parse_header offset": lambda codec, each: codec.parse_header(b"\x81\x05Hello", each),
     "parse_header minimal_length": lambda codec, each: codec.parse_header(b"\x81\x7e\0\5", minimal_length=each),
+    "parse_frame offset": lambda codec, each: codec.parse_frame(b"\x81\x05Hello", each, role=None, max_frame_size=None),
+    "parse_frame offset in a bytearray": lambda codec, each: codec.parse_frame(
+        bytearray(b"\x81\x05Hello"), each, role=None, max_frame_size=None
+    ),
+    "parse_frame max_frame_size": lambda codec, each: codec.parse_frame(
+        b"\x81\x05Hello", role=None, max_frame_size=each
+    ),
+    "parse_frame options": lambda codec, each: codec.parse_frame(
+        b"\x81\x7e\0\5Hello", role=None, max_frame_size=None, decode=each, minimal_length=each
+    ),
+    "parse_frame payload_as": lambda codec, each: codec.parse_frame(
+        b"\x81\x05Hello", role=None, max_frame_size=None, payload_as=each
+    ),
+    "parse_messages offset": lambda codec, each: codec.parse_messages(
+        b"\x81\x05Hello", each, role=None, max_frame_size=None
+    ),
     "encode_header opcode": lambda codec, each: codec.encode_header(each, 5),
     "encode_header length": lambda codec, each: codec.encode_header(2, each),
     "encode_header length of a ping": lambda codec, each: codec.encode_header(9, each),
@@ -296,6 +319,30 @@ _MIXES: dict[str, tuple[Callable[..., object], tuple[Sequence[Any], ...]]] = {
         lambda codec, *args: codec.parse_header(*args),
         ((b"\x81\x00", b"\x81", b"\x82\x7e\0\0", b"\x82\x7f" + b"\xff" * 8, None), (0, 1, 2, 3, -1, "x")),
     ),
+    "parse_frame": (
+        lambda codec, data, offset, role, size, payload_as: codec.parse_frame(
+            data, offset, role=role, max_frame_size=size, decode=True, payload_as=payload_as
+        ),
+        (
+            (b"\x81\x02ab", bytearray(b"\x82\x02ab"), b"\x81\x02a\xff", b"\x81\x7e\0\2ab", b"\x81\x80", "x"),
+            (0, 5, "x"),
+            (Role.CLIENT, Role.SERVER, None, "x"),
+            (None, 1, -1, "x"),
+            ("bytes", "bytearray", "str", None),
+        ),
+    ),
+    "parse_messages": (
+        lambda codec, data, offset, role, size, payload_as: codec.parse_messages(
+            data, offset, role=role, max_frame_size=size, decode=True, payload_as=payload_as
+        ),
+        (
+            (b"\x81\x02ab\x82\x02ab", bytearray(b"\x82\x02ab"), b"\x81\x02a\xff", b"\x82\x7e\0\2ab", "x"),
+            (0, 4, 9, "x"),
+            (Role.CLIENT, Role.SERVER, None, "x"),
+            (None, 1, -1, "x"),
+            ("bytes", "bytearray", "str", None),
+        ),
+    ),
     "encode_header": (
         lambda codec, opcode, length, fin, key: codec.encode_header(opcode, length, fin=fin, key=key),
         ((1, 9, 3, "x"), (0, 126, -1, 2**63, "x"), (True, False), (None, KEY, b"", 1)),
@@ -340,6 +387,7 @@ def test_which_argument_is_refused_first(pure: ModuleType, twin: ModuleType, nam
 
 _FUNCTIONS = (
     *("mask", "mask_inplace", "is_utf8", "decode_text", "encode_text", "parse_header", "encode_header"),
+    *("parse_frame", "parse_messages"),
     *("encode_frame", "encode_message", "new_key", "kernel_name", "available_kernels"),
     *("Utf8Validator", "FrameDecoder", "MessageDecoder", "FrameHeader", "Frame", "Message", "Ping", "Pong", "Close"),
 )
@@ -380,6 +428,11 @@ _LENGTH_CALLS: dict[str, Callable[[Any, Any], object]] = {
     "decode_text": lambda codec, view: codec.decode_text(view),
     "decode_text masked": lambda codec, view: codec.decode_text(view, b"\0\0\1\0", len(view) & 3),
     "parse_header": lambda codec, view: codec.parse_header(view),
+    "parse_frame": lambda codec, view: codec.parse_frame(view, role=None, max_frame_size=None),
+    "parse_frame decode": lambda codec, view: codec.parse_frame(
+        header(0x81, len(view), KEY) + bytes(view), role=Role.SERVER, max_frame_size=None, decode=True
+    ),
+    "parse_messages": lambda codec, view: codec.parse_messages(view, role=None, max_frame_size=None),
     "encode_frame": lambda codec, view: codec.encode_frame(2, view, key=KEY),
     "encode_message": lambda codec, view: codec.encode_message(view, Role.SERVER),
     "decode whole": lambda codec, view: codec.FrameDecoder(Role.CLIENT, max_frame_size=None).feed(view),
@@ -552,6 +605,40 @@ def test_streams_cut_anywhere(
         data = stream.wire(role)
         for pieces in _splits(data, 8 if len(data) > 600 else 1 if plainest else 3):
             _decoders_agree(pure, twin, kind, role, options, pieces)
+
+
+_FRAME_OPTIONS: tuple[dict[str, Any], ...] = (
+    {"max_frame_size": None},
+    {"max_frame_size": 9, "decode": True},
+    {"max_frame_size": None, "decode": True, "payload_as": "bytearray", "minimal_length": False},
+)
+
+
+def _parsed(codec: Any, data: Any, **options: Any) -> Iterator[Any]:
+    """Every frame from the start on, one by one and as messages, up to the first that is short or refused."""
+    offset = 0
+    while True:
+        yield outcome(codec.parse_messages, data, offset, **options)
+        yield outcome(codec.parse_frame, data, offset, **options)
+        try:
+            told = codec.parse_frame(data, offset, **options)
+        except ProtocolError:
+            return
+        if told is None:
+            return
+        offset = told[3]
+
+
+@pytest.mark.parametrize("role", [*ROLES, None], ids=lambda role: getattr(role, "value", "either"))
+@pytest.mark.parametrize("side", ROLES, ids=lambda role: f"for {role.value}")
+def test_frames_in_a_buffer_cut_anywhere(pure: ModuleType, twin: ModuleType, side: Role, role: Role | None) -> None:
+    for stream in STREAMS:
+        data = stream.wire(side)
+        for cut in cuts(len(data))[:: 8 if len(data) > 600 else 3]:
+            for options in _FRAME_OPTIONS:
+                for kind in (bytes, bytearray, memoryview):
+                    ours, theirs = (_parsed(codec, kind(data[:cut]), role=role, **options) for codec in (pure, twin))
+                    assert list(theirs) == list(ours), (data, cut)
 
 
 @_options

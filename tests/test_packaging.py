@@ -29,6 +29,7 @@ _SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 
 _FUNCTIONS = (
     *("parse_header", "encode_header", "mask", "mask_inplace", "is_utf8", "decode_text", "encode_text"),
+    *("parse_frame", "parse_messages"),
     *("encode_frame", "encode_message", "new_key"),
 )
 _KERNEL_FUNCTIONS = ("kernel_name", "available_kernels")

@@ -2,7 +2,7 @@
 
 ``_native.pyx`` has the same stages in the same order, the same names, the same results and the same errors; the
 docstrings stand here in full and there with their first sentence. The order is the one in which a frame is read:
-values, header, mask, utf8, decoder, assembler, encoder.
+values, header, mask, utf8, frame, decoder, assembler, encoder.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from .assembler import MessageDecoder
 from .decoder import FrameDecoder
 from .encoder import encode_frame, encode_message, new_key
+from .frame import parse_frame, parse_messages
 from .header import encode_header, parse_header
 from .mask import mask, mask_inplace
 from .utf8 import Utf8Validator, decode_text, encode_text, is_utf8
@@ -36,7 +37,9 @@ __all__ = [
     "mask",
     "mask_inplace",
     "new_key",
+    "parse_frame",
     "parse_header",
+    "parse_messages",
 ]
 
 

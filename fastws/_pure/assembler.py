@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from ..errors import Fault, ProtocolError, protocol_error
 from ..frames import DEFAULT_MAX_FRAGMENTS, MAX_PAYLOAD, Role, is_sendable_close_code
-from .buffers import as_bytes, turned
-from .decoder import HeaderReader, as_limit
+from .buffers import as_bytes, as_limit, turned
+from .decoder import HeaderReader
 from .mask import TRANSLATE_FROM, xor, xor_long
 from .utf8 import PartialText, decode_utf8
 from .values import BINARY, CONTINUATION, PING, PONG, TEXT, Close, Frame, Message, Ping, Pong, new_message

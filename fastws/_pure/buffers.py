@@ -1,9 +1,11 @@
-"""What callers may hand in: buffers, keys and phases, and how the wrong ones are refused."""
+"""What callers may hand in: buffers, keys, numbers, and how the wrong ones are refused."""
 
 from __future__ import annotations
 
 from operator import index
 from typing import Any, TypeAlias
+
+from ..frames import MAX_PAYLOAD
 
 #: Anything that exports a C-contiguous buffer: bytes, bytearray, memoryview, array.array, mmap, …
 Buffer: TypeAlias = Any
@@ -28,6 +30,23 @@ def as_key(key: Buffer) -> bytes:
     if len(key_bytes) != 4:
         raise ValueError(f"a masking key has 4 bytes, not {len(key_bytes)}")
     return key_bytes
+
+
+def as_offset(offset: int, n: int) -> int:
+    """Where to start in ``n`` bytes."""
+    if not 0 <= offset <= n:
+        raise ValueError(f"offset is 0 to {n}, not {offset}")
+    return offset
+
+
+def as_limit(limit: int | None, name: str) -> int:
+    """A limit that may be None, which leaves what a header can announce."""
+    if limit is None:
+        return MAX_PAYLOAD
+    limit = index(limit)
+    if not 0 <= limit <= MAX_PAYLOAD:
+        raise ValueError(f"{name} is 0 to {MAX_PAYLOAD}, not {limit}")
+    return limit
 
 
 def as_phase(phase: int) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from operator import index
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from ..errors import Fault, ProtocolError, protocol_error
-from ..frames import MAX_CONTROL_PAYLOAD, MAX_PAYLOAD, Role
-from .buffers import as_bytes
+from ..frames import MAX_CONTROL_PAYLOAD, Role
+from .buffers import as_bytes, as_limit
 from .header import extended_length
 from .mask import xor
 from .values import BINARY, CONTINUATION, OPCODES, TEXT, Frame
@@ -20,16 +19,6 @@ def as_role(role: Role) -> Role:
     if not isinstance(role, Role):
         raise TypeError(f"role is a Role, not {type(role).__name__!r}")
     return role
-
-
-def as_limit(limit: int | None, name: str) -> int:
-    """A limit that may be None, which leaves what a header can announce."""
-    if limit is None:
-        return MAX_PAYLOAD
-    limit = index(limit)
-    if not 0 <= limit <= MAX_PAYLOAD:
-        raise ValueError(f"{name} is 0 to {MAX_PAYLOAD}, not {limit}")
-    return limit
 
 
 # First bytes of data frames that are right where they stand: no reserved bit, in order.

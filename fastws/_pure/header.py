@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import Fault, protocol_error
 from ..frames import MAX_CONTROL_PAYLOAD, MAX_PAYLOAD
-from .buffers import as_bytes, as_key
+from .buffers import as_bytes, as_key, as_offset
 from .values import FrameHeader, as_opcode
 
 if TYPE_CHECKING:
@@ -36,10 +36,8 @@ def parse_header(data: Buffer, offset: int = 0, *, minimal_length: bool = True) 
         ValueError: ``offset`` is outside of ``data``.
     """
     data = as_bytes(data)
-    start = index(offset)
     n = len(data)
-    if not 0 <= start <= n:
-        raise ValueError(f"offset is 0 to {n}, not {start}")
+    start = as_offset(index(offset), n)
     if n - start < 2:
         return None
     first, second = data[start], data[start + 1]
@@ -67,7 +65,7 @@ def parse_header(data: Buffer, offset: int = 0, *, minimal_length: bool = True) 
     )
 
 
-def extended_length(data: bytes, start: int, minimal_length: bool) -> tuple[int, int]:
+def extended_length(data: bytes | bytearray, start: int, minimal_length: bool) -> tuple[int, int]:
     """The 16-bit or 64-bit length of the header at ``start``, and the bytes up to its end; 0 where they are short."""
     if data[start + 1] & 0x7F == 126:
         size, smallest, unpack = 4, 126, _unpack_length16

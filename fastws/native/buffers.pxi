@@ -17,6 +17,16 @@ cdef inline int open_source(object data, Source *source) except -1:
     return open_buffer(data, source)
 
 
+cdef inline int open_briefly(object data, Source *source) except -1:
+    """The same where no Python code can run until `close_source`: nothing is made that the garbage collector tracks."""
+    if not PyByteArray_CheckExact(data):
+        return open_source(data, source)
+    source.held = False
+    source.data = <const uint8_t *>PyByteArray_AS_STRING(data)
+    source.n = PyByteArray_GET_SIZE(data)
+    return 0
+
+
 cdef int open_buffer(object data, Source *source) except -1:
     source.held = False
     try:
@@ -94,8 +104,16 @@ cdef extern from *:
         long value = PyLong_AsLongAndOverflow(number, &overflow);
         return overflow || value < 0 || value > 3 ? -1 : (int)value;
     }
+
+    /* -1 for what does not fit, and for what is negative. */
+    static inline Py_ssize_t fastws_size(PyObject *number) {
+        int overflow;
+        long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+        return overflow || value < 0 || value > PY_SSIZE_T_MAX ? -1 : (Py_ssize_t)value;
+    }
     """
     int fastws_small_int(object number)
+    Py_ssize_t fastws_size(object number)
     object PyNumber_Index(object number)
 
 
@@ -110,3 +128,15 @@ cdef int read_any_phase(object phase) except -1:
     if value < 0:
         raise ValueError(f"phase is 0 to 3, not {number}")
     return value
+
+
+cdef inline Py_ssize_t read_offset(object offset, Py_ssize_t n) except -1:
+    cdef Py_ssize_t value = fastws_size(offset) if PyLong_CheckExact(offset) else -1
+    return value if 0 <= value <= n else read_any_offset(offset, n)
+
+
+cdef Py_ssize_t read_any_offset(object offset, Py_ssize_t n) except -1:
+    cdef object number = PyNumber_Index(offset)
+    if not 0 <= number <= n:
+        raise ValueError(f"offset is 0 to {n}, not {number}")
+    return number

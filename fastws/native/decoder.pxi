@@ -13,6 +13,9 @@ cdef int read_rules(object role, int reserved, object minimal_length, fws_rules 
 cdef uint64_t read_limit(object limit, str name) except? 1:
     if limit is None:
         return LIMIT
+    cdef Py_ssize_t value = fastws_size(limit) if PyLong_CheckExact(limit) else -1
+    if value >= 0:
+        return <uint64_t>value
     number = PyNumber_Index(limit)
     if not 0 <= number <= MAX_PAYLOAD:
         raise ValueError(f"{name} is 0 to {MAX_PAYLOAD}, not {number}")

@@ -9,10 +9,7 @@ def parse_header(data, offset=0, *, minimal_length=True):
     cdef bint minimal
     open_source(data, &source)
     try:
-        number = PyNumber_Index(offset)
-        if not 0 <= number <= source.n:
-            raise ValueError(f"offset is 0 to {source.n}, not {number}")
-        start = number
+        start = read_offset(offset, source.n)
         minimal = minimal_length
         fault = fws_parse_header(source.data + start, source.n - start, minimal, &h)
     finally:

@@ -1,0 +1,168 @@
+"""One whole frame out of a buffer, unmasked (RFC 6455 §5.2), or the messages that stand there one after the other."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from ..errors import Fault, ProtocolError, protocol_error
+from ..frames import Role
+from .buffers import as_bytes, as_limit, as_offset
+from .header import extended_length
+from .mask import xor
+from .utf8 import decode_utf8
+from .values import BINARY, TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .buffers import Buffer
+
+#: First byte, payload, bytes that the payload had, offset of what follows.
+ParsedFrame: TypeAlias = "tuple[int, str | bytes | bytearray, int, int]"
+
+_WHOLE_TEXT: Final = 0x80 | TEXT
+_WHOLE_MESSAGES: Final = (_WHOLE_TEXT, 0x80 | BINARY)
+
+
+class FrameParser:
+    """What a caller expects of frames, and wants of them.
+
+    Args:
+        unmask: XORs bytes with a key of 4 bytes.
+    """
+
+    __slots__ = ("_decode", "_limit", "_masked", "_minimal_length", "_mutable", "_unmask")
+
+    def __init__(
+        self,
+        role: Role | None,
+        max_frame_size: int | None,
+        decode: bool,
+        payload_as: str,
+        minimal_length: bool,
+        unmask: Callable[[bytes, bytes], bytes] = xor,
+    ) -> None:
+        if role is not None and not isinstance(role, Role):
+            raise TypeError(f"role is a Role or None, not {type(role).__name__!r}")
+        self._masked = None if role is None else 0x80 if role is Role.SERVER else 0
+        self._limit = as_limit(max_frame_size, "max_frame_size")
+        self._decode = bool(decode)
+        if payload_as not in ("bytes", "bytearray"):
+            raise ValueError(f"payload_as is 'bytes' or 'bytearray', not {payload_as!r}")
+        self._mutable = payload_as == "bytearray"
+        self._minimal_length = bool(minimal_length)
+        self._unmask = unmask
+
+    def parse(self, data: bytes | bytearray, start: int) -> ParsedFrame | None:
+        """Take the frame at ``start``, or None while it is not all there."""
+        n = len(data)
+        if n - start < 2:
+            return None
+        first, second = data[start], data[start + 1]
+        if self._masked is not None and second & 0x80 != self._masked:
+            raise protocol_error(Fault.FRAME_UNMASKED if self._masked else Fault.FRAME_MASKED)
+        length, size = second & 0x7F, 2
+        if length >= 126:
+            length, size = extended_length(data, start, self._minimal_length)
+            if not size:
+                return None
+        if length > self._limit:
+            raise protocol_error(Fault.FRAME_TOO_BIG, length, self._limit)
+        body = start + size + (4 if second & 0x80 else 0)
+        end = body + length
+        if n < end:
+            return None
+        payload = bytes(data[body:end])
+        if second & 0x80 and payload:
+            payload = self._unmask(payload, bytes(data[body - 4 : body]))
+        if self._decode and first == _WHOLE_TEXT:
+            return first, decode_utf8(payload, Fault.TEXT, Fault.TEXT_TRUNCATED), length, end
+        return first, bytearray(payload) if self._mutable else payload, length, end
+
+    def parse_messages(self, data: bytes | bytearray, start: int) -> list[ParsedFrame]:
+        """Take the whole messages from ``start`` on."""
+        messages: list[ParsedFrame] = []
+        n = len(data)
+        while start < n and data[start] in _WHOLE_MESSAGES:
+            try:
+                message = self.parse(data, start)
+            except ProtocolError:
+                if messages:
+                    break
+                raise
+            if message is None:
+                break
+            messages.append(message)
+            start = message[3]
+        return messages
+
+
+def _as_flat(data: Buffer) -> bytes | bytearray:
+    """The bytes of a buffer; only what is neither ``bytes`` nor ``bytearray`` is copied."""
+    return data if type(data) is bytearray else as_bytes(data)
+
+
+def parse_frame(
+    data: Buffer,
+    offset: int = 0,
+    *,
+    role: Role | None,
+    max_frame_size: int | None,
+    decode: bool = False,
+    payload_as: str = "bytes",
+    minimal_length: bool = True,
+) -> ParsedFrame | None:
+    """Take one whole frame out of a buffer, unmasked (RFC 6455 §5.2).
+
+    For whoever keeps the bytes and the state of a connection: nothing is consumed, and only what the frame alone
+    decides is checked. Reserved bits, opcodes, control frames and the order of frames are the caller's to judge, by
+    the first byte.
+
+    Args:
+        data: a buffer of n bytes.
+        offset: where in ``data`` the frame starts, 0 to n.
+        role: the local side; a server expects masked frames and a client refuses them (§5.1). None takes both.
+        max_frame_size: payload bytes that the frame may have; None for what a header can announce, 2**63 - 1.
+        decode: whether the payload of a text message in this one frame, without reserved bits (first byte 0x81), is
+            validated and decoded; other text is not looked at.
+        payload_as: "bytes" or "bytearray", for every payload that is not decoded.
+        minimal_length: refuse a length that a shorter form could tell, as RFC 6455 asks.
+    Returns: the first byte as it was sent, the payload, how many bytes it had, and the offset of what follows; or
+        None while ``data`` ends before the frame does.
+    Raises:
+        ProtocolError: as soon as the bytes tell: the frame is masked and must not be, or the other way round; then
+            its length has its top bit set or is not minimal.
+        SizeError: the length is over ``max_frame_size``.
+        Utf8Error: the text to decode is not UTF-8.
+        ValueError: ``offset`` is outside of ``data``, or ``max_frame_size`` or ``payload_as`` is none of the above.
+    """
+    parser = FrameParser(role, max_frame_size, decode, payload_as, minimal_length)
+    offset = index(offset)
+    data = _as_flat(data)
+    return parser.parse(data, as_offset(offset, len(data)))
+
+
+def parse_messages(
+    data: Buffer,
+    offset: int = 0,
+    *,
+    role: Role | None,
+    max_frame_size: int | None,
+    decode: bool = False,
+    payload_as: str = "bytes",
+    minimal_length: bool = True,
+) -> list[ParsedFrame]:
+    """Take the messages of one frame each that stand one after the other in a buffer (RFC 6455 §5.2, §5.6).
+
+    This is ``parse_frame`` for as long as there is a whole frame whose first byte is 0x81 or 0x82: a message of its
+    own, text or binary. Before any other frame it stops.
+
+    Returns: what ``parse_frame`` gives for each; what follows the last of them is not complete, no such message, or
+        wrong.
+    Raises: what ``parse_frame`` does, where there is nothing to return.
+    """
+    parser = FrameParser(role, max_frame_size, decode, payload_as, minimal_length)
+    offset = index(offset)
+    data = _as_flat(data)
+    return parser.parse_messages(data, as_offset(offset, len(data)))

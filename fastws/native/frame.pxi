@@ -1,0 +1,147 @@
+# One whole frame out of a buffer, unmasked (RFC 6455 §5.2), or the messages that stand there one after the other.
+
+# What the caller expects of frames, and wants of them.
+cdef struct Wanted:
+    int masked  # MASKED or 0, as frames must be; EITHER_WAY where that does not matter
+    uint64_t limit
+    bint decode
+    bint mutable
+    bint minimal_length
+
+
+cdef enum:
+    EITHER_WAY = -1
+    WHOLE_TEXT = FIN | TEXT
+    WHOLE_BINARY = FIN | BINARY
+
+
+cdef inline int read_wanted(
+    object role, object max_frame_size, object decode, object payload_as, object minimal_length, Wanted *wanted
+) except -1:
+    if role is SERVER:
+        wanted.masked = MASKED
+    elif role is CLIENT:
+        wanted.masked = 0
+    elif role is None:
+        wanted.masked = EITHER_WAY
+    else:
+        raise TypeError(f"role is a Role or None, not {type(role).__name__!r}")
+    wanted.limit = read_limit(max_frame_size, "max_frame_size")
+    wanted.decode = decode
+    wanted.mutable = payload_as is not AS_BYTES and read_payload_as(payload_as)
+    wanted.minimal_length = minimal_length
+    return 0
+
+
+cdef int read_payload_as(object payload_as) except -1:
+    if payload_as not in (AS_BYTES, AS_BYTEARRAY):
+        raise ValueError(f"payload_as is {AS_BYTES!r} or {AS_BYTEARRAY!r}, not {payload_as!r}")
+    return payload_as == AS_BYTEARRAY
+
+
+cdef int find_frame(const uint8_t *data, size_t n, const Wanted *wanted, fws_header *h, Refusal *refusal) noexcept:
+    """Read the header of a frame that is all there, and judge it as far as it stands for itself.
+
+    Returns: FWS_OK, a fault, or FWS_SHORT where the data ends before the frame does.
+    """
+    cdef int status
+    if n < 2:
+        return FWS_SHORT
+    if wanted.masked != EITHER_WAY and data[1] & MASKED != wanted.masked:
+        return refuse(refusal, FRAME_UNMASKED if wanted.masked else FRAME_MASKED, 0, 0)
+    status = fws_parse_header(data, n, wanted.minimal_length, h)
+    if status > FWS_OK:
+        return refuse(refusal, status, 0, 0)
+    if h.has_length and h.length > wanted.limit:
+        return refuse(refusal, FRAME_TOO_BIG, h.length, wanted.limit)
+    if status == FWS_OK and n - h.size < h.length:
+        return FWS_SHORT
+    return status
+
+
+cdef object frame_payload(
+    const uint8_t *data, const fws_header *h, const Wanted *wanted, bint stands_still, Refusal *refusal
+):
+    """The payload behind a header; None, with a refusal, where it is not the text that it should be.
+
+    `stands_still`: whether nobody can write to the data meanwhile, see `is_stable`.
+    """
+    cdef const uint8_t *key = <const uint8_t *>h.key if h.second & MASKED else NULL
+    cdef const uint8_t *body = data + h.size
+    cdef Py_ssize_t n = <Py_ssize_t>h.length
+    if wanted.decode and h.first == WHOLE_TEXT:
+        if stands_still:
+            return new_text(body, n, key, 0, BAD_TEXT, TEXT_TRUNCATED, refusal)
+        copy = unmasked(body, n, key)
+        return new_text(<const uint8_t *>PyBytes_AS_STRING(copy), n, NULL, 0, BAD_TEXT, TEXT_TRUNCATED, refusal)
+    if not wanted.mutable:
+        return unmasked(body, n, key)
+    payload = PyByteArray_FromStringAndSize(<const char *>body, n)
+    if key != NULL:
+        fws_mask(<uint8_t *>PyByteArray_AS_STRING(payload), <const uint8_t *>PyByteArray_AS_STRING(payload), n, key, 0)
+    return payload
+
+
+cdef inline tuple frame_told(const fws_header *h, object payload, Py_ssize_t start):
+    return h.first, payload, <Py_ssize_t>h.length, start + h.size + <Py_ssize_t>h.length
+
+
+def parse_frame(data, offset=0, *, role, max_frame_size, decode=False, payload_as="bytes", minimal_length=True):
+    """Take one whole frame out of a buffer, unmasked (RFC 6455 §5.2)."""
+    cdef Source source
+    cdef Wanted wanted
+    cdef Refusal refusal
+    cdef fws_header h
+    cdef Py_ssize_t start
+    cdef int status
+    cdef object payload = None
+    read_wanted(role, max_frame_size, decode, payload_as, minimal_length, &wanted)
+    offset = PyNumber_Index(offset)
+    open_briefly(data, &source)
+    try:
+        start = read_offset(offset, source.n)
+        status = find_frame(source.data + start, source.n - start, &wanted, &h, &refusal)
+        if status == FWS_OK:
+            payload = frame_payload(source.data + start, &h, &wanted, is_stable(data), &refusal)
+    finally:
+        close_source(&source)
+    if status == FWS_SHORT:
+        return None
+    if payload is None:
+        raise error_of(&refusal)
+    return frame_told(&h, payload, start)
+
+
+def parse_messages(data, offset=0, *, role, max_frame_size, decode=False, payload_as="bytes", minimal_length=True):
+    """Take the messages of one frame each that stand one after the other in a buffer (RFC 6455 §5.2, §5.6)."""
+    cdef Source source
+    cdef Wanted wanted
+    cdef Refusal refusal
+    cdef fws_header h
+    cdef Py_ssize_t start
+    cdef int status = FWS_OK
+    cdef bint stands_still
+    cdef list messages = []
+    cdef object payload
+    read_wanted(role, max_frame_size, decode, payload_as, minimal_length, &wanted)
+    offset = PyNumber_Index(offset)
+    open_source(data, &source)
+    try:
+        start = read_offset(offset, source.n)
+        stands_still = is_stable(data)
+        while start < source.n and source.data[start] in (WHOLE_TEXT, WHOLE_BINARY):
+            status = find_frame(source.data + start, source.n - start, &wanted, &h, &refusal)
+            if status != FWS_OK:
+                break
+            payload = frame_payload(source.data + start, &h, &wanted, stands_still, &refusal)
+            if payload is None:
+                status = refusal.fault
+                break
+            message = frame_told(&h, payload, start)
+            messages.append(message)
+            start += h.size + <Py_ssize_t>h.length
+    finally:
+        close_source(&source)
+    if status > FWS_OK and not messages:
+        raise error_of(&refusal)
+    return messages
