@@ -25,6 +25,11 @@ def as_bytes(data: Buffer) -> bytes:
     return view.tobytes()
 
 
+def as_flat(data: Buffer) -> bytes | bytearray:
+    """The same where nobody writes to them meanwhile: a ``bytearray`` itself is not copied."""
+    return data if type(data) is bytearray else as_bytes(data)
+
+
 def as_key(key: Buffer) -> bytes:
     key_bytes = as_bytes(key)
     if len(key_bytes) != 4:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ..errors import Fault, ProtocolError, protocol_error
 from ..frames import Role
-from .buffers import as_bytes, as_limit, as_offset
+from .buffers import as_flat, as_limit, as_offset
 from .header import extended_length
 from .mask import xor
 from .utf8 import decode_utf8
@@ -98,11 +98,6 @@ class FrameParser:
         return messages
 
 
-def _as_flat(data: Buffer) -> bytes | bytearray:
-    """The bytes of a buffer; only what is neither ``bytes`` nor ``bytearray`` is copied."""
-    return data if type(data) is bytearray else as_bytes(data)
-
-
 def parse_frame(
     data: Buffer,
     offset: int = 0,
@@ -139,7 +134,7 @@ def parse_frame(
     """
     parser = FrameParser(role, max_frame_size, decode, payload_as, minimal_length)
     offset = index(offset)
-    data = _as_flat(data)
+    data = as_flat(data)
     return parser.parse(data, as_offset(offset, len(data)))
 
 
@@ -164,5 +159,5 @@ def parse_messages(
     """
     parser = FrameParser(role, max_frame_size, decode, payload_as, minimal_length)
     offset = index(offset)
-    data = _as_flat(data)
+    data = as_flat(data)
     return parser.parse_messages(data, as_offset(offset, len(data)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import Fault, protocol_error
 from ..frames import MAX_CONTROL_PAYLOAD, MAX_PAYLOAD
-from .buffers import as_bytes, as_key, as_offset
+from .buffers import as_flat, as_key, as_offset
 from .values import FrameHeader, as_opcode
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def parse_header(data: Buffer, offset: int = 0, *, minimal_length: bool = True) 
         ProtocolError: the length has its top bit set, or is not minimal.
         ValueError: ``offset`` is outside of ``data``.
     """
-    data = as_bytes(data)
+    data = as_flat(data)
     n = len(data)
     start = as_offset(index(offset), n)
     if n - start < 2:
@@ -52,7 +52,7 @@ def parse_header(data: Buffer, offset: int = 0, *, minimal_length: bool = True) 
         end += 4
         if n < end:
             return None
-        key = data[end - 4 : end]
+        key = bytes(data[end - 4 : end])
     return FrameHeader(
         first & 0x80 != 0,
         first & 0x40 != 0,

@@ -46,6 +46,7 @@ _REPLACED: Final[_Makers] = {
     "frames.Frame.parse": frames.make_parse,
     "frames.Frame.serialize": frames.make_serialize,
     "protocol.Protocol.parse": protocol.make_protocol_parse,
+    "protocol.Protocol.receive_data": protocol.make_receive_data,
     "protocol.Protocol.send_continuation": protocol.make_send_continuation,
     "protocol.Protocol.send_text": protocol.make_send_text,
     "protocol.Protocol.send_binary": protocol.make_send_binary,

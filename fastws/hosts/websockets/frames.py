@@ -6,6 +6,8 @@ import secrets
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from ...errors import ProtocolError as CodecError
+from ..framing import frame_parsers
 from .stand_in import StandIn
 
 if TYPE_CHECKING:
@@ -16,10 +18,10 @@ __all__ = [
     "LARGE",
     "make_apply_mask",
     "make_encoder",
+    "make_frame_parsers",
     "make_parse",
     "make_serialize",
     "make_unmask",
-    "read_header",
     "system_keys",
 ]
 
@@ -51,6 +53,11 @@ def make_unmask(module: ModuleType, backend: ModuleType) -> Callable[[Any, Any],
     return lambda data, key: host.apply_mask(data, key)
 
 
+def make_frame_parsers(module: ModuleType, backend: ModuleType) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """``parse_frame`` and ``parse_messages``, which unmask as above."""
+    return frame_parsers(backend, make_unmask(module, backend))
+
+
 # Parsing --------------------------------------------------------------------------------------------------------------
 
 
@@ -59,31 +66,40 @@ def make_parse(plain: FunctionType, backend: ModuleType) -> Any:
     stream_reader = sys.modules[f"{module.__package__}.streams"].StreamReader
     plain_read = stream_reader.read_exact
     opcodes = {int(opcode): opcode for opcode in module.Opcode}
-    header_of, take_unmasked, unmask = read_header, _take_unmasked, make_unmask(module, backend)
+    header_of, take_unmasked, unmask = backend.parse_header, _take_unmasked, make_unmask(module, backend)
+    codec_error, large = CodecError, LARGE
 
     def parse(cls: Any, read_exact: Any, *, mask: Any, max_size: Any = None, extensions: Any = None) -> Any:
         reader: Any = getattr(read_exact, "__self__", None)
         header = None
         if type(reader) is stream_reader and getattr(read_exact, "__func__", None) is plain_read:
-            header = header_of(reader.buffer)
+            try:
+                header = header_of(reader.buffer, minimal_length=False)
+            except codec_error:
+                header = None  # a length that the host takes as it is
         if (
             header is None
-            or header[0] & 0x0F not in opcodes
-            or (header[1] >= 0x80) != mask
-            or (max_size is not None and header[2] > max_size)
+            or header.opcode not in opcodes
+            or (header.key is not None) != mask
+            or (max_size is not None and header.length > max_size)
         ):
             return (yield from plain(cls, read_exact, mask=mask, max_size=max_size, extensions=extensions))
-        first, _, length, size, key = header
+        length = header.length
         # The host, too, has taken the header by the time that it waits for the payload.
-        del reader.buffer[:size]
+        del reader.buffer[: header.size]
         while len(reader.buffer) < length:
             if reader.eof:
                 yield from read_exact(length)  # raises, and tells what is missing
             yield
         buffer = reader.buffer
-        data = take_unmasked(buffer, length, key, unmask) if mask else buffer[:length]
-        del buffer[:length]
-        frame = cls(opcodes[first & 0x0F], data, first >= 0x80, first & 0x40 != 0, first & 0x20 != 0, first & 0x10 != 0)
+        if mask or length < large:
+            data = take_unmasked(buffer, length, header.key, unmask) if mask else buffer[:length]
+            del buffer[:length]
+        else:
+            # A large payload keeps the memory that it arrived in.
+            data, reader.buffer = buffer, buffer[length:]
+            del data[length:]
+        frame = cls(opcodes[header.opcode], data, header.fin, header.rsv1, header.rsv2, header.rsv3)
         if extensions is not None:
             for extension in reversed(extensions):
                 frame = extension.decode(frame, max_size=max_size)
@@ -91,26 +107,6 @@ def make_parse(plain: FunctionType, backend: ModuleType) -> Any:
         return frame
 
     return parse
-
-
-def read_header(buffer: bytearray) -> tuple[int, int, int, int, bytes] | None:
-    """The header at the start of a buffer, or None where it is not all there.
-
-    Returns: its first two bytes, the length of the payload, its own length, and the masking key if there is one.
-    """
-    start = bytes(buffer[:14])
-    n = len(start)
-    if n < 2:
-        return None
-    first, second = start[0], start[1]
-    length, size = second & 0x7F, 2
-    if length == 126:
-        length, size = int.from_bytes(start[2:4], "big"), 4
-    elif length == 127:
-        length, size = int.from_bytes(start[2:10], "big"), 10
-    if second >= 0x80:
-        size += 4
-    return None if n < size else (first, second, length, size, start[size - 4 : size])
 
 
 def _take_unmasked(buffer: bytearray, length: int, key: bytes, unmask: Callable[[Any, bytes], bytes]) -> bytes:

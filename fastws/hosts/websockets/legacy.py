@@ -6,7 +6,9 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .frames import make_unmask, read_header
+from ...errors import ProtocolError as CodecError
+from ...frames import MAX_PAYLOAD, Role
+from .frames import make_frame_parsers
 from .messages import make_to_text
 from .stand_in import StandIn
 
@@ -22,25 +24,20 @@ frames: Any = None
 def make_read(plain: FunctionType, backend: ModuleType) -> Any:
     module: Any = sys.modules[plain.__module__]
     opcodes = {int(opcode): opcode for opcode in module.frames.Opcode}
-    unmask, header_of, whole = make_unmask(module, backend), read_header, _whole_stream
+    (parse_frame, _), whole, sides = make_frame_parsers(module, backend), _whole_stream, (Role.CLIENT, Role.SERVER)
+    codec_error, no_limit = CodecError, MAX_PAYLOAD
 
     async def read(cls: Any, reader: Any, *, mask: Any, max_size: Any = None, extensions: Any = None) -> Any:
-        stream = whole(reader)
-        header = None if stream is None else header_of(stream._buffer)
-        if header is not None:
-            first, second, length, size, key = header
-            end = size + length
-            if (
-                len(stream._buffer) >= end
-                and first & 0x0F in opcodes
-                and (second >= 0x80) == mask
-                and (max_size is None or length <= max_size)
-            ):
-                data = bytes(stream._buffer[size:end])
+        stream, limit = whole(reader), no_limit if max_size is None else max_size
+        if stream is not None and type(limit) is int and 0 <= limit <= no_limit:
+            try:
+                told = parse_frame(stream._buffer, role=sides[bool(mask)], max_frame_size=limit, minimal_length=False)
+            except codec_error:
+                told = None
+            if told is not None and told[0] & 0x0F in opcodes:
+                first, data, _, end = told
                 del stream._buffer[:end]
                 stream._maybe_resume_transport()
-                if mask:
-                    data = unmask(data, key)
                 frame = frames.Frame(
                     opcodes[first & 0x0F], data, first >= 0x80, first & 0x40 != 0, first & 0x20 != 0, first & 0x10 != 0
                 )

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import secrets
 import sys
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import ProtocolError as CodecError
-from ...frames import Opcode as CodecOpcode
 from ...frames import Role
-from .frames import LARGE, make_encoder, make_unmask, system_keys
+from .frames import make_encoder, make_frame_parsers, system_keys
 from .stand_in import StandIn, raising
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FunctionType, ModuleType
 
-__all__ = ["make_protocol_parse", "make_send_binary", "make_send_continuation", "make_send_text"]
+__all__ = [
+    "make_protocol_parse",
+    "make_receive_data",
+    "make_send_binary",
+    "make_send_continuation",
+    "make_send_text",
+]
 
 # Globals of the host's modules. The replacements read them there, see `rebase`; here they only have a name.
 Frame: Any = None
@@ -34,7 +40,7 @@ _NO_LIMIT: Final = 2**63 - 1
 
 def make_protocol_parse(plain: FunctionType, backend: ModuleType) -> Any:
     module = sys.modules[plain.__module__]
-    take_messages = _make_take_messages(module, backend)
+    room, take = _make_room(module), _make_take(module, backend)
     largest_frame, _ = _limits(module)
     stand_in, failing = StandIn, raising
 
@@ -43,14 +49,17 @@ def make_protocol_parse(plain: FunctionType, backend: ModuleType) -> Any:
         try:
             # Where the host was put back meanwhile, it goes on by itself.
             while Protocol.parse is not plain:
-                if not self.reader.buffer:
+                buffer = self.reader.buffer
+                if not buffer:
                     if self.reader.eof:
                         break
                     yield
                     continue
-                take_messages(self)
-                if not self.reader.buffer:
-                    continue
+                limit = room(self)
+                if limit >= 0:
+                    del buffer[: take(self, buffer, limit)]
+                    if not buffer:
+                        continue
                 frame = yield from Frame.parse(
                     self.reader.read_exact,
                     mask=self.side is SERVER,
@@ -69,6 +78,43 @@ def make_protocol_parse(plain: FunctionType, backend: ModuleType) -> Any:
         yield from plain(self)
 
     return parse
+
+
+def make_receive_data(plain: FunctionType, backend: ModuleType) -> Any:
+    """What arrives while nothing is in the buffer need not go through it."""
+    module = sys.modules[plain.__module__]
+    room, take, is_idle, types = _make_room(module), _make_take(module, backend), _is_idle, (bytes, bytearray)
+
+    def receive_data(self: Any, data: Any) -> None:
+        reader, kind = self.reader, type(data)
+        if (
+            not reader.buffer
+            and (kind in types or (kind is memoryview and data.contiguous and data.ndim == 1 and data.itemsize == 1))
+            and is_idle(self.parser)
+            and not reader.eof
+        ):
+            limit = room(self)
+            if limit >= 0:
+                taken = take(self, data, limit)
+                if taken == len(data):
+                    return
+                if taken:
+                    data = memoryview(data)[taken:]
+        plain(self, data)
+
+    return receive_data
+
+
+def _is_idle(parser: Any) -> bool:
+    """Whether a parser is that of ``make_protocol_parse``, or waits for that, and waits for a frame to begin."""
+    if type(parser) is not GeneratorType:
+        return False
+    inner = parser.gi_yieldfrom
+    if inner is not None:
+        if type(inner) is not GeneratorType or inner.gi_yieldfrom is not None:
+            return False
+        parser = inner
+    return parser.gi_code.co_filename == _is_idle.__code__.co_filename and parser.gi_frame is not None
 
 
 def _limits(module: ModuleType) -> tuple[Callable[[Any], int | None], Callable[[Any], int]]:
@@ -115,141 +161,62 @@ def _as_limit(limit: Any) -> int:
     return min(limit, _NO_LIMIT) if type(limit) is int else -1
 
 
-def _make_take_messages(module: ModuleType, backend: ModuleType) -> Callable[[Any], None]:
+def _make_room(module: ModuleType) -> Callable[[Any], int]:
     host: Any = module
-    frame_class, stream_reader, client, receive = host.Frame, host.StreamReader, host.CLIENT, host.Protocol.recv_frame
-    frames = sys.modules[frame_class.__module__]
-    take_unmasked = _make_take(frames, backend, masked=False)
-    take_masked = _make_take(frames, backend, masked=True)
-    take_many = None if backend.kernel_name() == "none" else _make_take_many(module, backend)
+    frame_class, stream_reader, receive = host.Frame, host.StreamReader, host.Protocol.recv_frame
     _, largest_message = _limits(module)
 
-    def take_messages(protocol: Any) -> None:
-        """Take what is all there out of the buffer, up to a frame that the host has to look at step by step."""
-        reader, events = protocol.reader, protocol.events
+    def room(protocol: Any) -> int:
+        """How large a message in one frame may be; -1 where the host has to look at each frame step by step."""
         if (
             protocol.debug
             or protocol.extensions
             or getattr(protocol.recv_frame, "__func__", None) is not receive
-            or type(reader) is not stream_reader
-            or type(events) is not list
+            or type(protocol.reader) is not stream_reader
+            or type(protocol.events) is not list
             or host.Frame is not frame_class
         ):
-            return
-        limit = largest_message(protocol)
-        if limit < 0:
-            return
-        buffer = reader.buffer
-        if protocol.side is client:
-            del buffer[: take_unmasked(buffer, limit, events.append)]
-        else:
-            taken = take_masked(buffer, limit, events.append)
-            if taken:
-                del buffer[:taken]
-                if buffer and take_many is not None:
-                    take_many(protocol, buffer, limit)
+            return -1
+        return largest_message(protocol)
 
-    return take_messages
+    return room
 
 
-def _make_take(frames: ModuleType, backend: ModuleType, *, masked: bool) -> Callable[[bytearray, int, Any], int]:
-    """Messages in one frame each, out of the buffer. With the compiled codec only one masked message is taken here."""
-    new, frame_class, large = object.__new__, frames.Frame, LARGE
-    # The first byte of a message in one frame → its opcode; None for every other frame.
-    whole = {0x81: frames.Opcode.TEXT, 0x82: frames.Opcode.BINARY}
-    opcodes = tuple([whole.get(first) for first in range(256)])
-    unmask = make_unmask(frames, backend)
-    bit, smallest, key_size = (0x80, 6, 4) if masked else (0, 2, 0)
-    only_one = masked and backend.kernel_name() != "none"
+def _make_take(module: ModuleType, backend: ModuleType) -> Callable[[Any, Any, int], int]:
+    host: Any = module
+    frame_class, new, client = host.Frame, object.__new__, host.CLIENT
+    frames = sys.modules[frame_class.__module__]
+    text, binary, whole_text = frames.Opcode.TEXT, frames.Opcode.BINARY, 0x81
+    _, parse_messages = make_frame_parsers(frames, backend)
+    client_role, server_role, codec_error = Role.CLIENT, Role.SERVER, CodecError
 
-    def take(buffer: bytearray, limit: int, append: Callable[[Any], None]) -> int:
-        """Returns how many bytes the messages had that were appended."""
-        at, n = 0, len(buffer)
-        while n - at >= smallest:
-            opcode = opcodes[buffer[at]]
-            length = buffer[at + 1] - bit
-            body = at + smallest
-            if opcode is None:
-                break
-            if length >= 126:
-                if length > 127:
-                    break
-                size = 2 if length == 126 else 8
-                body += size
-                length = int.from_bytes(buffer[at + 2 : at + 2 + size], "big")
-            end = body + length
-            if end > n or not 0 <= length <= limit or length >= large:
-                break
-            data: Any = buffer[body:end]
-            if masked:
-                data = unmask(data, buffer[body - key_size : body])
+    def take(protocol: Any, data: Any, limit: int) -> int:
+        """Give the messages at the start of the data as events, up to what is not one in one frame.
+
+        Returns: how many bytes they had.
+        """
+        try:
+            if protocol.side is client:
+                messages = parse_messages(
+                    data, role=client_role, max_frame_size=limit, payload_as="bytearray", minimal_length=False
+                )
+            else:
+                messages = parse_messages(data, role=server_role, max_frame_size=limit, minimal_length=False)
+        except codec_error:
+            return 0
+        end, append = 0, protocol.events.append
+        for first, payload, _, end in messages:  # noqa: B007 (the last one is returned)
             frame: Any = new(frame_class)
-            frame.opcode = opcode
-            frame.data = data
+            frame.opcode = text if first == whole_text else binary
+            frame.data = payload
             frame.fin = True
             frame.rsv1 = False
             frame.rsv2 = False
             frame.rsv3 = False
             append(frame)
-            at = end
-            if only_one:
-                break
-        return at
+        return end
 
     return take
-
-
-def _make_take_many(module: ModuleType, backend: ModuleType) -> Callable[[Any, bytearray, int], None]:
-    host: Any = module
-    frame_class, new, server, text, binary = (
-        host.Frame,
-        object.__new__,
-        Role.SERVER,
-        CodecOpcode.TEXT,
-        CodecOpcode.BINARY,
-    )
-    opcodes = sys.modules[frame_class.__module__].Opcode
-    host_text, host_binary, host_close = opcodes.TEXT, opcodes.BINARY, opcodes.CLOSE
-    new_decoder, largest_frame = backend.FrameDecoder, _limits(module)[0]
-
-    def take_many(protocol: Any, buffer: bytearray, limit: int) -> None:
-        """Masked frames, parsed by the codec at one go."""
-        try:
-            parsed = new_decoder(server, max_frame_size=limit).feed(buffer)
-        except CodecError:
-            return
-        taken, append, fragments = 0, protocol.events.append, False
-        for each in parsed:
-            opcode, data = each.opcode, each.payload
-            length = len(data)
-            if fragments and length > limit:
-                break
-            taken += length + (6 if length < 126 else 8 if length < 65_536 else 14)
-            if opcode is text and each.fin:
-                opcode = host_text
-            elif opcode is binary and each.fin:
-                opcode = host_binary
-            else:
-                # The host does what it does with each kind of frame; it may end the connection.
-                del buffer[:taken]
-                taken = 0
-                opcode = opcodes(opcode)
-                protocol.recv_frame(frame_class(opcode, data, each.fin))
-                if opcode is host_close:
-                    return
-                limit, fragments = _as_limit(largest_frame(protocol)), True
-                continue
-            frame: Any = new(frame_class)
-            frame.opcode = opcode
-            frame.data = data
-            frame.fin = True
-            frame.rsv1 = False
-            frame.rsv2 = False
-            frame.rsv3 = False
-            append(frame)
-        del buffer[:taken]
-
-    return take_many
 
 
 # Sending --------------------------------------------------------------------------------------------------------------

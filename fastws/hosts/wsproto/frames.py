@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from ...errors import ProtocolError
 from ..shape import digest
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = [
     "make_parse_header",
     "make_process_buffer",
     "payload_maker",
+    "payload_types",
 ]
 
 # Globals of the host's module. The replacements read them there, see `rebase`; here they only have a name.
@@ -66,32 +68,28 @@ def make_mask(plain: FunctionType, backend: ModuleType) -> Any:
     return process
 
 
-def make_parse_header(plain: FunctionType, _: ModuleType) -> Any:
+def make_parse_header(plain: FunctionType, backend: ModuleType) -> Any:
     frame_protocol = frame_protocol_of(plain)
     frame_decoder, buffer_class = frame_protocol.FrameDecoder, frame_protocol.Buffer
-    first_bytes, from_bytes, new_tuple = _first_bytes(frame_protocol), int.from_bytes, tuple.__new__
+    first_bytes, header_of, new_tuple = _first_bytes(frame_protocol), backend.parse_header, tuple.__new__
+    codec_error, largest_control = ProtocolError, 125
 
     def parse_header(self: Any) -> Any:
         buffer, client = self.buffer, self.client
         if type(self) is not frame_decoder or type(buffer) is not buffer_class or buffer.bytes_used:
             return plain(self)
         data = buffer.buffer
-        n = len(data)
-        if n < 2:
-            return False
-        said, second = first_bytes[data[0]], data[1]
-        if said is None or (second < 0x80) != bool(client):
+        try:
+            header = header_of(data)
+        except codec_error:
+            header = None
+        if header is None or (header.key is None) != bool(client):
+            return plain(self)
+        said, length, end = first_bytes[data[0]], header.length, header.size
+        if said is None or (said[3] and length > largest_control):
             return plain(self)
         fin, reserved, opcode, control = said
-        size, length = 2, second & 0x7F
-        if length >= 126:
-            size, smallest = (4, 126) if length == 126 else (10, 65_536)
-            length = from_bytes(data[2:size], "big")
-            if control or not smallest <= length < 1 << 63:
-                return plain(self)
-        end = size if client else size + 4
-        if n < end:
-            return plain(self)
+        size = end if client else end - 4
         if self.extensions or True in reserved:
             buffer.bytes_used = size
             self.extension_processing(opcode, reserved, length)
@@ -149,6 +147,18 @@ def make_process_buffer(plain: FunctionType, backend: ModuleType) -> Any:
         return new_tuple(Frame, (opcode, payload, advance(self, taken, key), fin))
 
     return process_buffer
+
+
+def payload_types(process_buffer: FunctionType, *, copied: bool) -> tuple[str, str]:
+    """How the payload of a binary message is typed on the server and on the client, see ``parse_frame``.
+
+    Args:
+        process_buffer: the host's own.
+        copied: whether a ``bytearray`` is made of it in the end.
+    """
+    if copied:
+        return "bytearray", "bytearray"
+    return "bytes", "bytearray" if digest(process_buffer) == _PAYLOAD_AS_IT_COMES else "bytes"
 
 
 def payload_maker(

@@ -77,15 +77,13 @@ def piece_decoder(backend: ModuleType) -> Callable[[Any, Any, Any, Any], str | N
             if decoder.buffer:
                 piece, key = decoder.buffer + (piece if key is None else mask(piece, key)), None
             kept = b"" if final else _unfinished(piece, key, mask)
-            text = _decode_start(piece, len(piece) - len(kept), key)
+            text = _decode_start(piece, len(piece) - len(kept), key) if kept else decode_text(piece, key)
         except ValueError:
             return None
         decoder.buffer = kept
         return text
 
     def _decode_start(piece: Any, n: int, key: Any) -> str:
-        if n == len(piece):
-            return decode_text(piece, key)
         with memoryview(piece)[:n] as view:
             return decode_text(view, key)
 
@@ -100,7 +98,10 @@ def _unfinished(piece: Any, key: Any, mask: Callable[[Any, Any, int], bytes]) ->
     Raises:
         UnicodeDecodeError: no code point begins with them.
     """
-    start = max(0, len(piece) - 3)
+    n = len(piece)
+    if not n or (piece[-1] if key is None else piece[-1] ^ key[(n - 1) & 3]) < 0x80:
+        return b""
+    start = max(0, n - 3)
     end = bytes(piece[start:]) if key is None else mask(piece[start:], key, start & 3)
     for held in range(1, len(end) + 1):
         byte = end[-held]

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from ...frames import Role
 from .frames import BYTES, frame_protocol_of
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def make_send(plain: FunctionType, backend: ModuleType) -> Any:
 
 
 def _writer(frame_protocol: Any, backend: ModuleType) -> Callable[[Any, int, Any], bytes | None]:
-    system_random, encode_frame, new_key = _SYSTEM_RANDOM, backend.encode_frame, backend.new_key
+    system_random, encode_frame, encode_message = _SYSTEM_RANDOM, backend.encode_frame, backend.encode_message
+    new_key, server, client, last_data_opcode = backend.new_key, Role.SERVER, Role.CLIENT, 2
 
     def write(proto: Any, opcode: int, payload: Any) -> bytes | None:
         """Write a whole message, or a control frame; None where that is the host's to do."""
@@ -85,10 +87,13 @@ def _writer(frame_protocol: Any, backend: ModuleType) -> Callable[[Any, int, Any
         if proto.extensions:
             return None
         try:
-            if not proto.client:
-                frame = encode_frame(opcode, payload)
-            elif frame_protocol.os.urandom is system_random:
-                frame = encode_frame(opcode, payload, key=new_key())
+            is_client = proto.client
+            if is_client and frame_protocol.os.urandom is not system_random:
+                pass  # the host asks what stands there
+            elif opcode <= last_data_opcode:
+                frame = encode_message(payload, client if is_client else server)
+            else:
+                frame = encode_frame(opcode, payload, key=new_key() if is_client else None)
         except UnicodeEncodeError:
             pass  # the host's own encoder tells what is wrong
         return frame

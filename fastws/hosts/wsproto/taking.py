@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from ...errors import ProtocolError
+from ...frames import Role
 from ..host import HostError
-from .frames import LARGE, advancer, key_reader, payload_maker
-from .messages import piece_decoder, text_decoder
+from .frames import LARGE, advancer, key_reader, payload_maker, payload_types
+from .messages import piece_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,84 +64,38 @@ def event_taker(classes: tuple[Any, Any], frame_protocol: Any, backend: ModuleTy
         classes: of the events for text and for binary.
         copied: whether binary data becomes a ``bytearray``.
     """
-    (text_event, binary_event), new = classes, object.__new__
-    whole_text, whole_binary, decode_text = _WHOLE_TEXT, _WHOLE_BINARY, text_decoder(backend)
-    payload_of = payload_maker(frame_protocol.FrameDecoder.process_buffer, backend, copied=copied)
-    take_other = _other_taker(classes, frame_protocol, backend, copied=copied)
-
-    def take(decoder: Any, assembler: Any, data: Any) -> Any:
-        # The shortest way for small messages, which are many; no call that can be spared.
-        first, n, client = data[0], len(data), decoder.client
-        if n < 2 or (first != whole_text and first != whole_binary) or decoder.header is not None:
-            return take_other(decoder, assembler, data)
-        start, end = (2, 2 + data[1]) if client else (6, 6 + (data[1] ^ 0x80))
-        if end - start >= 126 or n < end or assembler.opcode is not None:
-            return take_other(decoder, assembler, data)
-        make, event = (decode_text, new(text_event)) if first == whole_text else (payload_of, new(binary_event))
-        values = event.__dict__
-        try:
-            values["data"] = make(data[start:end], None if client else data[2:6])
-        except ValueError:
-            return None
-        values["frame_finished"] = values["message_finished"] = True
-        del data[:end]
-        decoder.payload_required = 0
-        decoder.payload_consumed = end - start
-        return event
-
-    return take
-
-
-def _other_taker(classes: tuple[Any, Any], frame_protocol: Any, backend: ModuleType, *, copied: bool) -> _Take:
-    (text_event, binary_event), large, decode_text = classes, LARGE, text_decoder(backend)
-    whole_text, whole_binary = _WHOLE_TEXT, _WHOLE_BINARY
-    payload_of = payload_maker(frame_protocol.FrameDecoder.process_buffer, backend, copied=copied)
+    (text_event, binary_event), new, parse_frame = classes, object.__new__, backend.parse_frame
+    whole_text, whole_binary, sides = _WHOLE_TEXT, _WHOLE_BINARY, (Role.SERVER, Role.CLIENT)
+    payloads = payload_types(frame_protocol.FrameDecoder.process_buffer, copied=copied)
+    # Where the two sides differ, so does an empty payload.
+    types_differ = payloads[0] != payloads[1]
     take_piece = _piece_taker(classes, frame_protocol, backend, copied=copied)
 
-    def take_other(decoder: Any, assembler: Any, data: Any) -> Any:
-        """The same for a large message, or for a piece of one."""
-        if decoder.header is not None:
-            return take_piece(decoder, assembler, data)
-        n, is_text, client = len(data), data[0] == whole_text, decoder.client
-        if n < 2 or assembler.opcode is not None or not (is_text or data[0] == whole_binary):
-            return None
-        size, length = _length(data, data[1] if client else data[1] ^ 0x80)
-        start = size if client else size + 4
-        if length < 0 or n <= start:
-            return None
-        if n < start + length:
+    def take(decoder: Any, assembler: Any, data: Any) -> Any:
+        first, is_client = data[0], bool(decoder.client)
+        if decoder.header is None:
+            if (first != whole_text and first != whole_binary) or assembler.opcode is not None:
+                return None
+            try:
+                frame = parse_frame(
+                    data, role=sides[is_client], max_frame_size=None, decode=True, payload_as=payloads[is_client]
+                )
+            except ProtocolError:
+                return None
+            if frame is not None:
+                if types_differ and not frame[2]:
+                    return None
+                event = new(text_event if first == whole_text else binary_event)
+                values = event.__dict__
+                _, values["data"], decoder.payload_consumed, end = frame
+                values["frame_finished"] = values["message_finished"] = True
+                decoder.payload_required = 0
+                del data[:end]
+                return event
             decoder.parse_header()
-            return take_piece(decoder, assembler, data)
-        make, key = decode_text if is_text else payload_of, None if client else data[start - 4 : start]
-        try:
-            if length < large:
-                payload = make(data[start : start + length], key)
-            else:
-                with memoryview(data)[start : start + length] as view:
-                    payload = make(view, key)
-        except ValueError:
-            return None
-        del data[: start + length]
-        decoder.payload_required = 0
-        decoder.payload_consumed = length
-        return new_event(text_event if is_text else binary_event, payload, True, True)
+        return take_piece(decoder, assembler, data)
 
-    return take_other
-
-
-def _length(data: bytearray, second: int) -> tuple[int, int]:
-    """The size of a header without its key, and the length that it tells.
-
-    The length is -1 where the host refuses it; it may be any other where the header is not all there.
-
-    Args:
-        second: the second byte of the header, with its mask bit cleared if that is as it should be.
-    """
-    if second < 126:
-        return 2, second
-    size, smallest = (4, 126) if second == 126 else (10, 65_536)
-    length = int.from_bytes(data[2:size], "big")
-    return size, length if second < 128 and smallest <= length < 1 << 63 else -1
+    return take
 
 
 def _piece_taker(classes: tuple[Any, Any], frame_protocol: Any, backend: ModuleType, *, copied: bool) -> _Take:
@@ -150,19 +106,24 @@ def _piece_taker(classes: tuple[Any, Any], frame_protocol: Any, backend: ModuleT
 
     def take_piece(decoder: Any, assembler: Any, data: Any) -> Any:
         """The same for what there is of a payload whose header was read."""
+        header, n = decoder.header, len(data)
+        if header is None or not n:
+            return None
         message, characters, key = assembler.opcode, assembler.decoder, key_of(decoder.masker)
         opcode = decoder.effective_opcode
         if key is False or (opcode not in data_opcodes if message is None else opcode is not continuation):
             return None
-        left = decoder.header.payload_len - decoder.payload_consumed
-        taken = min(left, len(data))
-        last = taken == left and decoder.header.fin
+        left = header.payload_len - decoder.payload_consumed
+        taken = min(left, n)
+        last = taken == left and header.fin
         if message is None:
             message = opcode
             if message is text and not last:
                 characters = frame_protocol.getincrementaldecoder("utf-8")()
         is_text = message is text
-        if taken < large:
+        if taken == n:
+            payload = piece_of(data, key, is_text, characters, last)
+        elif taken < large:
             payload = piece_of(data[:taken], key, is_text, characters, last)
         else:
             with memoryview(data)[:taken] as view:
