@@ -16,7 +16,8 @@ that are not tornado's, subclasses of ``WebSocketProtocol13``. What programs ove
 Out of reach: a ``Future`` and a ``Task`` for each message sent, which the caller can see. What differs: a large payload
 is read to its end and not beyond it, so less of what follows may be in the buffer of the stream. What is merged here
 is no longer called for a data frame, so patching it after ``accelerate`` has no effect: ``_read_bytes`` and the
-``read_bytes`` of the stream. ``_frame_mask`` and ``_frame_length``, which nothing reads later, are not kept.
+``read_bytes`` of the stream, and its ``_handle_write`` where the socket takes a message at once. ``_frame_mask`` and
+``_frame_length``, which nothing reads later, are not kept.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ import sys
 from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ..errors import ProtocolError, Utf8Error
+from ..frames import MAX_PAYLOAD
 from . import counting
+from .framing import frame_parsers
 from .host import Host, Seam
 from .replay import Replay
 from .seams import make_seams
@@ -77,6 +81,9 @@ _KNOWN: Final[dict[str, tuple[str, ...]]] = {
     "iostream.BaseIOStream._add_io_state": ("d47de6f20405157c",),
     "iostream.BaseIOStream._check_closed": ("af6cf3cc8f456473",),
     "iostream.BaseIOStream._maybe_add_error_listener": ("a463e9d4a6ed1097",),
+    "iostream.BaseIOStream.write": ("fec29b8b4c06017d", "bdcfe58b13839a1e"),
+    "iostream.BaseIOStream._handle_write": ("5c0b4f693fb85bb1", "100215885f3a262e", "b21cb57a480cec43"),
+    "iostream.IOStream.write_to_fd": ("0a3cd04cc9e96a80",),
     "util._websocket_mask_python": ("4b8bfd427e8cc36a", "9be1cf7fc236824a"),
 }
 
@@ -118,7 +125,7 @@ _COMPRESSED_STARTS: Final = _STARTS | frozenset((0x41, 0x42, 0xC1, 0xC2))
 # What `take` answers where the host's own function has to do the work.
 _NOT_HERE: Final[Any] = object()
 
-# Payloads that are longer are read where they are in the buffer; to copy a shorter one costs less than a view of it.
+# What is longer is copied through a view of it; to slice what is shorter costs less than a view.
 _LARGE: Final = 16_384
 
 
@@ -128,7 +135,7 @@ class _Unfinished(NamedTuple):
     first: int
     header: int  # bytes of it that are still in the buffer
     length: int
-    key: bytearray | None
+    key: bytes | None
 
 
 def _make_unmask(backend: ModuleType) -> Callable[[Any, Any], Any]:
@@ -141,13 +148,25 @@ def _make_unmask(backend: ModuleType) -> Callable[[Any, Any], Any]:
     return lambda payload, key: bytes(payload) if key is None else host["_websocket_mask"](bytes(key), bytes(payload))
 
 
+def _make_parse_frame(backend: ModuleType) -> Callable[..., Any]:
+    host = vars(sys.modules["tornado.websocket"])
+    # The pure twin has nothing faster than the host's own function, which may be compiled.
+    parse_frame, _ = frame_parsers(backend, lambda payload, key: host["_websocket_mask"](key, payload))
+    return parse_frame
+
+
+def _make_decodes(backend: ModuleType) -> Callable[[Any], bool]:
+    """Tells of a connection whether text that it receives in one frame is sure to be wanted as text."""
+    untouched, compiled = _make_untouched("_handle_message"), backend.kernel_name() != "none"
+    return lambda connection: compiled and connection._decompressor is None and untouched(connection)
+
+
 def _make_extract(backend: ModuleType) -> Callable[[Any, int, Any, Any], Any]:
-    """What to hand on of a payload: text where that is sure to be wanted, otherwise bytes."""
-    decode_text, unmask, untouched = backend.decode_text, _make_unmask(backend), _make_untouched("_handle_message")
-    compiled, text = backend.kernel_name() != "none", 0x81
+    """What to hand on of a payload that was read: text where that is sure to be wanted, otherwise bytes."""
+    decode_text, unmask, decodes, text = backend.decode_text, _make_unmask(backend), _make_decodes(backend), 0x81
 
     def extract(connection: Any, first: int, payload: Any, key: Any) -> Any:
-        if first == text and compiled and connection._decompressor is None and untouched(connection):
+        if first == text and decodes(connection):
             try:
                 return decode_text(payload, key)
             except ValueError:
@@ -201,35 +220,16 @@ def _room(connection: Any, first: int) -> int:
     return limit if first in starts else -1
 
 
-def _long_length(buffer: bytearray, size: int) -> tuple[int, int]:
-    """The length that stands in bytes of its own, which the host takes in any form, and where they end."""
-    end = 4 if buffer[1] & 0x7F == 126 else 10
-    return (int.from_bytes(buffer[2:end], "big"), end) if size >= end else (0, size + 1)
-
-
 def _known_streams() -> tuple[Any, Any]:
     iostream = sys.modules["tornado.iostream"]
     return iostream.IOStream, iostream.SSLIOStream
 
 
-def _make_extract_from(backend: ModuleType) -> Callable[..., Any]:
-    extract, large = _make_extract(backend), _LARGE
-
-    def extract_from(connection: Any, first: int, buffer: bytearray, start: int, end: int, key: Any) -> Any:
-        """Extract the payload that stands in a buffer, which nothing may hold on to afterwards."""
-        if end - start < large:
-            return extract(connection, first, buffer[start:end], key)
-        with memoryview(buffer) as whole, whole[start:end] as payload:
-            return extract(connection, first, payload, key)
-
-    return extract_from
-
-
 def _make_take(backend: ModuleType) -> Callable[[Any], Any]:
     plain_stream, secure_stream = _known_streams()
-    extract_from, unmask = _make_extract_from(backend), _make_unmask(backend)
-    room, long_length, hand_on = _room, _long_length, _hand_on
-    not_here, unfinished, text, binary = _NOT_HERE, _Unfinished, 0x81, 0x82
+    parse_frame, parse_header, decodes = _make_parse_frame(backend), backend.parse_header, _make_decodes(backend)
+    room, hand_on, codec_error, text_error = _room, _hand_on, ProtocolError, Utf8Error
+    not_here, unfinished, text, binary, largest = _NOT_HERE, _Unfinished, 0x81, 0x82, MAX_PAYLOAD
 
     def take(connection: Any) -> Any:
         """Take a data frame out of the buffer and hand it on.
@@ -242,25 +242,23 @@ def _make_take(backend: ModuleType) -> Callable[[Any], Any]:
         kind, buffer, size = type(stream), stream._read_buffer, stream._read_buffer_size
         if (kind is not plain_stream and kind is not secure_stream) or stream._read_future is not None or size < 2:
             return not_here
-        first, second, start, limit = buffer[0], buffer[1], 2, connection.params.max_message_size
+        first, limit = buffer[0], connection.params.max_message_size
         if (first != text and first != binary) or connection._fragmented_message_buffer is not None:
             limit = room(connection, first)
-        length = second & 0x7F
-        if length > 125:
-            length, start = long_length(buffer, size)
-        key = None
-        if second > 127:
-            start += 4
-            key = buffer[start - 4 : start]
-        end = start + length
-        if length > limit or size < start:
+        if type(limit) is not int or not 0 <= limit <= largest:
             return not_here
-        if size < end:
-            return unfinished(first, start, length, key)
-        if second & 0x7F < 126:
-            data = unmask(buffer[start:end], key)
-        else:
-            data = extract_from(connection, first, buffer, start, end, key)
+        decode = first == text and decodes(connection)
+        try:
+            frame = parse_frame(buffer, role=None, max_frame_size=limit, decode=decode, minimal_length=False)
+        except text_error:
+            # The host's own function closes the connection.
+            frame = parse_frame(buffer, role=None, max_frame_size=limit, minimal_length=False)
+        except codec_error:
+            return not_here
+        if frame is None:
+            header = parse_header(buffer, minimal_length=False)
+            return not_here if header is None else unfinished(first, header.size, header.length, header.key)
+        first, data, length, end = frame
         del buffer[:end]
         stream._read_buffer_size = size - end
         if size == end:
@@ -285,7 +283,7 @@ def _make_take_unfinished(backend: ModuleType) -> Callable[..., Any]:
     # The pure twin needs a copy of the payload in any case, which is what the host's own read gives.
     first_read = sys.maxsize if backend.kernel_name() == "none" else _FIRST_READ
 
-    async def take_unfinished(connection: Any, first: int, header: int, length: int, key: bytearray | None) -> Any:
+    async def take_unfinished(connection: Any, first: int, header: int, length: int, key: bytes | None) -> Any:
         """Take a data frame whose payload has to be waited for, and hand it on; returns what ``take`` does."""
         stream = connection.stream
         del stream._read_buffer[:header]
@@ -600,34 +598,92 @@ def _make_write_frame(plain: FunctionType, backend: ModuleType) -> Any:
 
 def _make_write_message(plain: FunctionType, backend: ModuleType) -> Any:
     build, system_random, untouched = _make_build(backend), os.urandom, _make_untouched("_write_frame")
+    write, header_of = _make_write(), backend.parse_header
+    host_asyncio = plain.__globals__["asyncio"]
+    ensure_future, running_loop = host_asyncio.ensure_future, host_asyncio._get_running_loop
     cell, function = CellType, FunctionType
     [wrapper_code] = [each for each in plain.__code__.co_consts if isinstance(each, CodeType)]
     host_globals, qualname = plain.__globals__, f"{plain.__qualname__}.<locals>.wrapper"
 
     def write_message(self: Any, message: Any, binary: Any = False) -> Any:
+        kind = type(message)
         if (
-            type(message) is not str
+            (kind is not str and kind is not bytes)
             or self._compressor
             or type(self) is not WebSocketProtocol13
             or os.urandom is not system_random
             or not untouched(self)
         ):
             return plain(self, message, binary)
-        masked = self.mask_outgoing
-        frame = build(2 if binary else 1, message, False, masked)
-        size = len(frame)
-        self._wire_bytes_out += size
-        size -= 4 if masked else 0
-        self._message_bytes_out += size - (2 if size < 130 else 4 if size < 65_546 else 10)
+        frame = build(2 if binary else 1, message, False, self.mask_outgoing)
+        self._wire_bytes_out += len(frame)
+        self._message_bytes_out += len(message) if kind is bytes else header_of(frame).length
         try:
-            fut = self.stream.write(frame)
+            fut = write(self.stream, frame)
         except StreamClosedError:
             raise WebSocketClosedError()  # noqa: B904 (as the host does)
         wrapper = function(wrapper_code, host_globals, "wrapper", None, (cell(fut),))
         wrapper.__qualname__ = qualname
-        return asyncio.ensure_future(wrapper())
+        loop = running_loop()
+        if loop is None or asyncio.ensure_future is not ensure_future:
+            return asyncio.ensure_future(wrapper())
+        return loop.create_task(wrapper())
 
     return write_message
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+def _make_write() -> Callable[[Any, bytes], Any]:
+    """What ``IOStream.write`` does; a frame that the socket takes at once does not go through the stream's buffer."""
+    iostream: Any = sys.modules["tornado.iostream"]
+    kind, host_write, future_class, replay = iostream.IOStream, iostream.IOStream.write, iostream.Future, Replay
+    # There the host cuts what it sends.
+    cut = iostream._WINDOWS
+
+    def write(stream: Any, frame: bytes) -> Any:
+        if (
+            cut
+            or type(stream) is not kind
+            or stream._write_buffer
+            or stream._write_futures
+            or stream._connecting
+            or stream.max_write_buffer_size is not None
+            or stream.closed()
+            or getattr(stream.write, "__func__", None) is not host_write
+        ):
+            return stream.write(frame)
+        size, sent, failure = len(frame), 0, None
+        try:
+            sent = stream.write_to_fd(frame)
+        except BaseException as error:
+            failure = error
+        stream._total_write_index += size
+        future = future_class()
+        if sent == size:
+            stream._total_write_done_index += size
+            future.set_result(None)
+        else:
+            # The host goes on from here, with what came of the attempt.
+            stream._write_buffer.append(frame)
+            future.add_done_callback(_look_at)
+            stream._write_futures.append((stream._total_write_index, future))
+            try:
+                kind._handle_write(replay(stream, "write_to_fd", sent, failure))
+            finally:
+                del failure
+            if stream._write_buffer:
+                stream._add_io_state(stream.io_loop.WRITE)
+        stream._maybe_add_error_listener()
+        return future
+
+    return write
+
+
+def _look_at(future: Any) -> None:
+    """An exception that nobody has looked at would be logged."""
+    future.exception()
 
 
 # Mask -----------------------------------------------------------------------------------------------------------------

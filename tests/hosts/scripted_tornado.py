@@ -176,7 +176,7 @@ class _Lines(logging.Handler):
 
 
 @contextlib.contextmanager
-def _logged(trace: Trace) -> Iterator[None]:
+def logged(trace: Trace) -> Iterator[None]:
     lines, loggers = _Lines(trace), (app_log, gen_log, logging.getLogger("asyncio"))
     for logger in loggers:
         logger.addHandler(lines)
@@ -191,7 +191,7 @@ def _logged(trace: Trace) -> Iterator[None]:
 
 async def _play(script: Iterable[Event], side: Side, change: Callable[[Any], None] | None) -> Trace:
     trace = Trace()
-    with _logged(trace):
+    with logged(trace):
         await _receive(script, side, trace, change)
     return trace
 

@@ -10,6 +10,7 @@ import functools
 import os
 import socket
 import zlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,7 @@ from fastws.hosts import tornado as adapter
 from oracles import frame
 from recording import called
 from scripted import Event, in_pieces
-from scripted_tornado import ScriptedSocket, Side, Trace, connect, play, state, unmasked
+from scripted_tornado import ScriptedSocket, Side, Trace, connect, logged, play, state, unmasked
 from traffic import (
     BINARY,
     CLOSE,
@@ -366,6 +367,103 @@ def test_a_task_that_waits_for_a_write_is_called_as_before() -> None:
     plain = asyncio.run(task())
     with fastws.hosts.accelerated("tornado"):
         assert asyncio.run(task()) == plain
+
+
+@dataclass
+class _NarrowSocket:
+    """A socket that takes a few bytes at a time, or fails, as the script says; ``None`` takes everything.
+
+    Attributes:
+        script: what becomes of each send: how many bytes it takes, or what it raises.
+    """
+
+    script: list[int | BaseException]
+    sent: bytearray = field(default_factory=bytearray)
+
+    def send(self, data: bytes | memoryview) -> int:
+        outcome = self.script.pop(0) if self.script else len(data)
+        if isinstance(outcome, BaseException):
+            raise type(outcome)(*outcome.args)
+        taken = bytes(data[:outcome])
+        self.sent += taken
+        return len(taken)
+
+
+_SENDS: dict[str, list[int | BaseException]] = {
+    "all": [],
+    "some, then the rest": [3],
+    "byte after byte": [1] * 40,
+    "nothing": [0],
+    "would block": [BlockingIOError()],
+    "some, then would block": [5, BlockingIOError()],
+    "broken pipe": [BrokenPipeError(32, "Broken pipe")],
+    "some, then reset": [2, ConnectionResetError(104, "reset")],
+    "another error": [OSError(5, "Input/output error")],
+    "an error of somebody else's": [ZeroDivisionError("no")],
+}
+
+
+async def _write_to_narrow(script: list[int | BaseException], change: Callable[[Any], None] | None = None) -> Any:
+    """Two messages, then once more what waits in the stream; with the state after each step."""
+    near, far = socket.socketpair()
+    connection = connect(near, Side(), None)
+    stream, narrow, trace = connection.stream, _NarrowSocket(list(script)), Trace()
+    stream.write_to_fd = narrow.send
+    if change:
+        change(connection)
+    tasks: list[asyncio.Task[None]] = []
+    steps: list[Any] = []
+
+    async def step(name: str, call: Callable[[], Any]) -> None:
+        try:
+            made = call()
+        except Exception as error:
+            made = None
+            steps.append((name, repr(error), repr(error.__context__)))
+        tasks.extend([made] if made is not None else [])
+        counted = stream._total_write_index, stream._total_write_done_index, len(stream._write_buffer or ())
+        steps.append((name, counted, len(stream._write_futures), stream._state, bytes(narrow.sent), state(connection)))
+        for _ in range(4):
+            await asyncio.sleep(0)
+        steps.append([repr(each.exception()) if each.done() else "waits" for each in tasks])
+
+    with logged(trace):
+        await step("text", lambda: connection.write_message("héllo"))
+        await step("binary", lambda: connection.write_message(b"x" * 3000, binary=True))
+        await step("the rest", lambda: stream._handle_write() if not stream.closed() else None)
+        connection._abort()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    near.close()
+    far.close()
+    return steps, trace.logged
+
+
+@pytest.mark.parametrize("name", list(_SENDS))
+def test_sockets_that_take_less(name: str) -> None:
+    """What is left of a frame waits in the stream, and errors are the host's to meet."""
+    plain = asyncio.run(_write_to_narrow(_SENDS[name]))
+    with fastws.hosts.accelerated("tornado"):
+        assert asyncio.run(_write_to_narrow(_SENDS[name])) == plain
+
+
+def _limit_buffer(connection: Any) -> None:
+    connection.stream.max_write_buffer_size = 1000
+
+
+def _hook_write(connection: Any) -> None:
+    stream, plain = connection.stream, connection.stream.write
+    stream.write = lambda data: plain(data + b"!")
+
+
+def _still_connecting(connection: Any) -> None:
+    connection.stream._connecting = True
+
+
+@pytest.mark.parametrize("change", [_limit_buffer, _hook_write, _still_connecting])
+def test_streams_that_write_in_another_way(change: Callable[[Any], None]) -> None:
+    plain = asyncio.run(_write_to_narrow([], change))
+    with fastws.hosts.accelerated("tornado"):
+        assert asyncio.run(_write_to_narrow([], change)) == plain
 
 
 def test_a_patched_source_of_keys_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
