@@ -267,7 +267,7 @@ def test_messages_before_an_error_are_given_first(codec: ModuleType, role: Role)
         frame(0x81, b"\xff", key): "text is not UTF-8 at byte 0",
         frame(0x82, b"x", key, form=16): _NOT_MINIMAL,
     }
-    options = {"role": role, "max_frame_size": 3, "decode": True}
+    options: dict[str, Any] = {"role": role, "max_frame_size": 3, "decode": True}
     for bad, text in wrong.items():
         told = _parse_all(codec, one + one + bad + one, **options)
         assert [each[1] for each in told] == [b"one", b"one"]

@@ -391,6 +391,74 @@ def test_connections_that_are_open_when_it_starts_and_ends(side: Side) -> None:
         assert str(protocol.parser_exc) == "invalid opcode"
 
 
+_GIVEN: dict[str, Any] = {
+    "bytes": bytes,
+    "bytearray": bytearray,
+    "a view": memoryview,
+    "a slice": lambda data: memoryview(b"abc" + data + b"d")[3:-1],
+    "every second byte": lambda data: memoryview(bytes(2 * len(data)))[::2],
+    "numbers": lambda data: memoryview(data + bytes(-len(data) % 4)).cast("I"),
+    "two dimensions": lambda data: memoryview(data + bytes(-len(data) % 4) + bytes(4)).cast(
+        "B", (1 + (len(data) + 3) // 4, 4)
+    ),
+    "text": bytes.hex,
+    "a list": list,
+    "nothing": lambda _: None,
+}
+
+
+@_sides
+@pytest.mark.parametrize("kind", list(_GIVEN))
+def test_what_is_received_may_be_of_many_kinds(side: Side, kind: str) -> None:
+    """While the buffer is empty, and within a frame; nothing but the host's own buffer keeps what was given."""
+    stream = streams(side)["message, fragments, message"]
+
+    def run() -> Any:
+        steps = []
+        for pieces in ([stream], [stream[:4], stream[4:]], [b"", stream[:-1], stream[-1:] + stream]):
+            protocol, _ = new_protocol(side, Options())
+            for piece in pieces:
+                given = _GIVEN[kind](piece)
+                steps += [called(protocol.receive_data, given), told_step(protocol)]
+                if kind == "bytearray":
+                    given.append(0)
+        return steps
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(secrets, "token_bytes", lambda n: KEY[:n])
+        same(run)
+
+
+@_sides
+def test_receiving_after_the_end(side: Side) -> None:
+    def run() -> Any:
+        protocol, _ = new_protocol(side, Options())
+        protocol.receive_eof()
+        return called(protocol.receive_data, streams(side)["text"]), told_step(protocol)
+
+    same(run)
+
+
+@_sides
+def test_messages_that_arrive_whole_do_not_go_through_the_buffer(side: Side) -> None:
+    fed: list[bytes] = []
+    with pytest.MonkeyPatch.context() as patch, fastws.hosts.accelerated("websockets"):
+        protocol, _ = new_protocol(side, Options())
+        plain = StreamReader.feed_data
+
+        def feed_data(reader: StreamReader, data: bytes) -> None:
+            fed.append(bytes(data))
+            plain(reader, data)
+
+        patch.setattr(StreamReader, "feed_data", feed_data)
+        stream = streams(side)["three messages"]
+        protocol.receive_data(stream)
+        assert fed == []
+        protocol.receive_data(stream + b"\x81")
+        assert fed == [b"\x81"]
+        assert len(protocol.events_received()) == 6
+
+
 # Sending --------------------------------------------------------------------------------------------------------------
 
 PAYLOADS: tuple[Any, ...] = (
