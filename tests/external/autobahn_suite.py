@@ -91,26 +91,34 @@ def _compare(library: str, role: str, options: argparse.Namespace, folder: Path)
     count = 0
     for twin in options.twins.split(","):
         accelerated = _run(library, role, twin, options, folder / twin)
-        better, other = _differences(plain, accelerated)
-        other = _lasting(other, library, role, twin, options, folder)
+        different = [case for case in {**plain, **accelerated} if _ending(plain, case) != _ending(accelerated, case)]
+        seen = {case: ({_ending(plain, case)}, {_ending(accelerated, case)}) for case in different}
+        lasting = _lasting(seen, library, role, twin, options, folder)
+        better = [case for case in lasting if _is_better(_ending(accelerated, case), _ending(plain, case))]
+        other = [case for case in lasting if case not in better]
         print(f"{library} {role}, {twin}: {len(plain)} cases, {_tally(plain)}; {len(other)} otherwise than plain")
         for case in better:
-            print(f"  better: {case}: {plain.get(case, _MISSING)} plain, {accelerated[case]} accelerated")
+            print(f"  better: {_told(case, plain, accelerated)}")
         for case in other:
-            print(f"  WORSE OR OTHERWISE: {case}: {plain.get(case, _MISSING)} plain, {accelerated.get(case, _MISSING)}")
+            print(f"  WORSE OR OTHERWISE: {_told(case, plain, accelerated)}")
         count += len(other) + (not plain)
     return count
 
 
 def _lasting(
-    cases: list[str], library: str, role: str, twin: str, options: argparse.Namespace, folder: Path
+    endings: dict[str, tuple[set[Ending], set[Ending]]],
+    library: str,
+    role: str,
+    twin: str,
+    options: argparse.Namespace,
+    folder: Path,
 ) -> list[str]:
-    """The cases that end otherwise again and again.
+    """The cases, given with how they ended plain and accelerated, that end otherwise again and again.
 
     How some end is a matter of time, also plain: whether an answer leaves before a fault that comes octet by octet is
     complete.
     """
-    endings: dict[str, tuple[set[Ending], set[Ending]]] = {case: (set(), set()) for case in cases}
+    cases = list(endings)
     for attempt in range(_ATTEMPTS):
         if not cases:
             break
@@ -144,16 +152,16 @@ def _run(library: str, role: str, way: str, options: argparse.Namespace, out: Pa
     return {case: Ending(told["verdict"], told.get("remoteCloseCode")) for case, told in summary["cases"].items()}
 
 
-def _differences(plain: dict[str, Ending], accelerated: dict[str, Ending]) -> tuple[list[str], list[str]]:
-    """The cases that went better than plain, and those that went otherwise but not better."""
-    better: list[str] = []
-    other: list[str] = []
-    for case in sorted({*plain, *accelerated}, key=lambda case: [int(part) for part in case.split(".")]):
-        before, after = plain.get(case, _MISSING), accelerated.get(case, _MISSING)
-        if before != after:
-            improved = _RANKS.index(after.verdict) < _RANKS.index(before.verdict)
-            (better if improved else other).append(case)
-    return better, other
+def _ending(endings: dict[str, Ending], case: str) -> Ending:
+    return endings.get(case, _MISSING)
+
+
+def _is_better(one: Ending, other: Ending) -> bool:
+    return _RANKS.index(one.verdict) < _RANKS.index(other.verdict)
+
+
+def _told(case: str, plain: dict[str, Ending], accelerated: dict[str, Ending]) -> str:
+    return f"{case}: {_ending(plain, case)} plain, {_ending(accelerated, case)} accelerated"
 
 
 def _tally(endings: dict[str, Ending]) -> str:
