@@ -19,8 +19,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.client import _WebsocketWrapper
 
 import fastws.hosts
-from fastws.hosts import paho_mqtt
-from fastws.hosts.paho_mqtt import HOST
+from fastws.hosts.paho_mqtt import HOST, frames
 from oracles import frame
 from recording import called, told
 from scripted import Event, in_pieces
@@ -78,7 +77,7 @@ def _same_keys(adapted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
         return (KEY * size)[:size]
 
     monkeypatch.setattr(os, "urandom", urandom)
-    monkeypatch.setattr(paho_mqtt, "_SYSTEM_RANDOM", urandom)
+    monkeypatch.setattr(frames, "_SYSTEM_RANDOM", urandom)
     monkeypatch.setattr(adapted, "new_key", lambda: KEY)
 
 
@@ -206,18 +205,41 @@ def test_sending(size: int, kind: Callable[[bytes], Any]) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 5000, 70_000])
-def test_sending_in_parts(size: int) -> None:
+def test_sending_what_a_socket_does_not_take(size: int) -> None:
     payloads = [os.urandom(size), b"after"]
     takes: list[Any]
     for takes in (
-        [1, 2, 3],
-        [0, 0, 50],
-        [BlockingIOError(11, "try again"), 40, BlockingIOError(11, "try again")],
-        [7, ssl.SSLWantWriteError("write"), 0],
-        [4000, ConnectionResetError(104, "reset"), 3, OSError(9, "bad")],
-        [-3, True, 2],
+        [0, 0],
+        [BlockingIOError(11, "try again"), BlockingIOError(11, "try again")],
+        [ssl.SSLWantWriteError("write"), 0],
+        [ConnectionResetError(104, "reset"), OSError(9, "bad")],
+        [-3, 0],
     ):
         compare(lambda takes=takes: send(payloads, takes))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("size", [1, 100, 5000, 70_000])
+@pytest.mark.parametrize("ends", [BlockingIOError(11, "try again"), ssl.SSLWantWriteError("write"), 0], ids=repr)
+@pytest.mark.parametrize("parts", [[1], [2, 3], [1, 1, 1]], ids=str)
+def test_the_rest_of_a_frame_follows_at_once(size: int, parts: list[int], ends: Any) -> None:
+    """The host tells its client that nothing was sent, which then forgets the packet."""
+    payload = os.urandom(size)
+    expected = bytearray(frame(BINARY, payload, KEY))
+    with fastws.hosts.accelerated("paho-mqtt"):
+        whole = opened(ScriptedSocket((), parts))
+        assert whole.send(payload) == size
+        sizes = [len(expected) - sum(parts[:turn]) for turn in range(len(parts) + 1)]
+        assert [len(data) for data in whole._socket.sent] == sizes
+        wrapper = opened(ScriptedSocket((), [*parts, ends]))
+        result = called(wrapper.send, payload)
+        assert result == ("returned", told(0)) if isinstance(ends, int) else result[0] == "raised"
+        rest = expected[sum(parts) :]
+        assert wrapper._sendbuffer == rest
+        # Whatever is asked for then, it is the rest that is sent.
+        assert wrapper.send(b"?" * size) == size
+        assert wrapper._socket.sent[-1] == rest
+        assert wrapper.send(b"after") == 5
+        assert wrapper._socket.sent[-1] == frame(BINARY, b"after", KEY)
 
 
 @pytest.mark.parametrize("odd", [array.array("B", b"abc"), [1, 2], (3,), "text", None, 5, 0], ids=repr)
@@ -237,12 +259,11 @@ def test_sockets_that_return_odd_things(socket_returns: Any) -> None:
 
 def test_what_was_sent_stays_as_it_was() -> None:
     """A socket may keep what it is told to send."""
-    sockets = [ScriptedSocket(takes=[3, 4]) for _ in range(2)]
-    send([b"abcdefgh"], (), sockets[0])
+    socket = ScriptedSocket(takes=[3, 4])
     with fastws.hosts.accelerated("paho-mqtt"):
-        send([b"abcdefgh"], (), sockets[1])
-    assert sockets[0].sent == sockets[1].sent
-    assert [len(data) for data in sockets[1].sent] == [14, 11, 7]
+        send([b"abcdefgh"], (), socket)
+    expected = frame(BINARY, b"abcdefgh", KEY)
+    assert socket.sent == [expected, expected[3:], expected[7:]]
 
 
 @pytest.fixture
@@ -343,7 +364,7 @@ def test_subclasses_keep_their_say() -> None:
 
 def test_the_random_source_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     def run() -> Any:
-        monkeypatch.setattr(os, "urandom", paho_mqtt._SYSTEM_RANDOM)
+        monkeypatch.setattr(os, "urandom", frames._SYSTEM_RANDOM)
         wrapper = opened(ScriptedSocket([frame(PING, b"?")]))
         drawn = iter([b"\x01\x02\x03\x04", b"\x11\x12\x13\x14\x15", b"", b"abcd", b"\x21\x22\x23\x24"])
         monkeypatch.setattr(os, "urandom", lambda _: next(drawn))
@@ -373,17 +394,18 @@ def test_every_frame_has_a_key_of_its_own(adapted: ModuleType, monkeypatch: pyte
 
 
 def test_the_place_of_the_plain_functions() -> None:
-    names = [path.rpartition(".")[2] for path in HOST.replaces]
-    plain = {name: getattr(_WebsocketWrapper, name) for name in names}
+    owners: Any = {"_WebsocketWrapper": _WebsocketWrapper, "Client": paho.Client}
+    places = [path.split(".")[-2:] for path in HOST.replaces]
+    plain = [getattr(owners[owner], name) for owner, name in places]
     with fastws.hosts.accelerated("paho-mqtt"):
-        for name in names:
-            replacement = getattr(_WebsocketWrapper, name)
-            assert replacement is not plain[name]
-            assert replacement.__wrapped__ is plain[name]
-            assert inspect.signature(replacement) == inspect.signature(plain[name])
+        for (owner, name), before in zip(places, plain, strict=True):
+            replacement = getattr(owners[owner], name)
+            assert replacement is not before
+            assert replacement.__wrapped__ is before
+            assert inspect.signature(replacement) == inspect.signature(before)
             assert replacement.__module__ == "paho.mqtt.client"
-            assert replacement.__qualname__ == plain[name].__qualname__
-    assert {name: getattr(_WebsocketWrapper, name) for name in names} == plain
+            assert replacement.__qualname__ == before.__qualname__
+    assert [getattr(owners[owner], name) for owner, name in places] == plain
 
 
 @pytest.mark.parametrize("name", ["_create_frame", "_buffered_read", "_recv_impl", "_send_impl", "__init__"])

@@ -13,8 +13,12 @@ from suites import check_runs, plain_and_accelerated, run_pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A frame is built where it is sent, and no test waits for an answer.
-_NOT_HIT = ("paho.mqtt.client._WebsocketWrapper._create_frame", "paho.mqtt.client._WebsocketWrapper._recv_impl")
+# A frame is built where it is sent, and no test waits for an answer or publishes anything.
+_NOT_HIT = (
+    "paho.mqtt.client._WebsocketWrapper._create_frame",
+    "paho.mqtt.client._WebsocketWrapper._recv_impl",
+    "paho.mqtt.client.Client._send_publish",
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,8 @@
-"""paho-mqtt over WebSocket (``transport="websockets"``): frames built and masked, frames parsed and read in parts.
+"""paho's WebSocket: frames built and masked, frames parsed and read in parts.
 
-Tried with 2.0.0, 2.1.0 and 2.2.0. ``_REPLACED`` lists what is replaced, and ``_KNOWN`` what the replacements rely on.
-``fastws.restore("paho-mqtt")`` undoes it, also for connections that are open.
-
-Every replacement does the usual case, exactly as the host would, and leaves the others to the host's own function: text
-and control frames, masked frames, subclasses, a replaced ``os.urandom``. The attributes of a connection are what they
-are with the host at every step, so either can go on where the other one stopped. No byte is read before the host would
-have read it, because paho and the event loops of its users wait with ``select`` for bytes not yet read.
-
-What is merged here is no longer called, so patching it after ``accelerate`` has no effect: ``_create_frame`` for what
-is sent, ``_buffered_read`` for what is received.
+The attributes of a connection are what they are with the host at every step, so either can go on where the other one
+stopped. No byte is read before the host would have read it, because paho and the event loops of its users wait with
+``select`` for bytes not yet read.
 """
 
 from __future__ import annotations
@@ -17,33 +10,20 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from .host import Host
-from .seams import make_seams
-from .shape import digest
+from ..shape import digest
+from .packets import Packet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FunctionType, ModuleType
 
-    from .host import Seam
+__all__ = ["RETURNS_BYTEARRAY", "RETURNS_BYTES", "make_create_frame", "make_recv_impl", "make_send_impl"]
 
-__all__ = ["HOST"]
-
-# Digests of `_recv_impl`: the first returns `bytearray`, the second `bytes`.
-_RETURNS_BYTEARRAY: Final = "1be810f30515e43b"
-_RETURNS_BYTES: Final = "81bfa50f8effc3e3"
-
-# What the replacements do the work of, or rely on, and its digests in the versions named above.
-_KNOWN: Final[dict[str, tuple[str, ...]]] = {
-    "client._WebsocketWrapper.__init__": ("550a0d4f908003cc",),
-    "client._WebsocketWrapper._create_frame": ("40ad7aba69a5fefa",),
-    "client._WebsocketWrapper._buffered_read": ("e799fefb6ccbd5aa",),
-    "client._WebsocketWrapper._recv_impl": (_RETURNS_BYTEARRAY, _RETURNS_BYTES),
-    "client._WebsocketWrapper._send_impl": ("d32e1fa5aa6c40a4",),
-}
+#: Digests of `_recv_impl`: the first returns `bytearray`, the second `bytes`.
+RETURNS_BYTEARRAY: Final = "1be810f30515e43b"
+RETURNS_BYTES: Final = "81bfa50f8effc3e3"
 
 _BINARY: Final = 2
 
@@ -57,7 +37,7 @@ _SYSTEM_RANDOM: Final = os.urandom
 _SYSTEM_SOCKETS: Final = (socket.socket, ssl.SSLSocket)
 
 
-def _make_create_frame(plain: FunctionType, backend: ModuleType) -> Any:
+def make_create_frame(plain: FunctionType, backend: ModuleType) -> Any:
     encode_header, mask_inplace, new_key = backend.encode_header, backend.mask_inplace, backend.new_key
     system_random, one, data_opcodes, join = _SYSTEM_RANDOM, 1, (0, 1, 2), bytearray().join
 
@@ -78,38 +58,56 @@ def _make_create_frame(plain: FunctionType, backend: ModuleType) -> Any:
     return _create_frame
 
 
-def _make_send_impl(plain: FunctionType, backend: ModuleType) -> Any:
-    encode_frame, new_key, build_large = backend.encode_frame, backend.new_key, _build_large
+def make_send_impl(plain: FunctionType, backend: ModuleType) -> Any:
+    encode_frame, new_key, build_large, packet = backend.encode_frame, backend.new_key, _build_large, Packet
     wrapper, system_random, binary, large = plain.__globals__["_WebsocketWrapper"], _SYSTEM_RANDOM, _BINARY, _LARGE
-    mask_inplace, encode_header, system_sockets = backend.mask_inplace, backend.encode_header, _SYSTEM_SOCKETS
+    encode_header, build_in_place, system_sockets = backend.encode_header, _build_in_place, _SYSTEM_SOCKETS
+    mask_inplace = backend.mask_inplace
 
     def _send_impl(self: Any, data: Any) -> Any:
         buffer = self._sendbuffer
         if not buffer:
+            kind = type(data)
             if not (
                 type(self) is wrapper
-                and (type(data) is bytearray or type(data) is bytes)
+                and (kind is bytearray or kind is bytes or kind is packet)
                 and type(buffer) is bytearray
                 and os.urandom is system_random
             ):
                 return plain(self, data)
             size = len(data)
+            key = new_key()
             if size < large:
-                buffer += encode_frame(binary, data, key=new_key())
+                buffer += encode_frame(binary, data, key=key)
+            elif kind is packet:
+                build_in_place(data, encode_header(binary, size, key=key), key, mask_inplace)
+                self._sendbuffer = data
             else:
-                key = new_key()
                 build_large(buffer, encode_header(binary, size, key=key), data, key, mask_inplace)
             self._requested_size = size
         sock = self._socket
-        length = sock.send(buffer)
-        rest = self._sendbuffer
-        if type(length) is int and 0 < length < len(rest) and type(sock) in system_sockets:
-            del rest[:length]
-            return 0
-        self._sendbuffer = rest = rest[length:]
-        return 0 if rest else self._requested_size
+        while True:
+            length = sock.send(self._sendbuffer)
+            rest = self._sendbuffer
+            if type(length) is not int or not 0 < length < len(rest):
+                self._sendbuffer = rest = rest[length:]
+                return 0 if rest else self._requested_size
+            # The host returns 0 here, and its client then forgets the packet: the rest of the frame stays behind, and
+            # the next packet is mutilated. A socket that is full says so, and then the client tries again.
+            if type(sock) in system_sockets:
+                del rest[:length]
+            else:
+                self._sendbuffer = rest[length:]
 
     return _send_impl
+
+
+def _build_in_place(packet: bytearray, header: bytes, key: bytes, mask_inplace: Callable[..., object]) -> None:
+    """Make a packet that nobody needs any more into its frame."""
+    n = len(header)
+    packet[:0] = header
+    mask_inplace(packet, key, -n & 3)
+    packet[:n] = header
 
 
 def _build_large(
@@ -126,9 +124,9 @@ def _build_large(
     buffer[:n] = header
 
 
-def _make_recv_impl(plain: FunctionType, _: ModuleType) -> Any:
+def make_recv_impl(plain: FunctionType, _: ModuleType) -> Any:
     wrapper, masked, data_opcodes = plain.__globals__["_WebsocketWrapper"], 0x80, (0, 2)
-    kind = bytearray if digest(plain) == _RETURNS_BYTEARRAY else bytes
+    kind = bytearray if digest(plain) == RETURNS_BYTEARRAY else bytes
     read_start, read_length, read_part = _read_start, _read_length, _read_part
 
     def _recv_impl(self: Any, length: Any) -> Any:
@@ -212,30 +210,3 @@ def _cut_out(buffer: bytearray, start: int, end: int) -> bytes | bytearray:
         return buffer[start:end]
     with memoryview(buffer) as view, view[start:end] as part:
         return bytes(part)
-
-
-# The adapter ----------------------------------------------------------------------------------------------------------
-
-# what is replaced, below the package → how its replacement is made
-_REPLACED: Final[dict[str, Callable[[FunctionType, ModuleType], Any]]] = {
-    "client._WebsocketWrapper._create_frame": _make_create_frame,
-    "client._WebsocketWrapper._send_impl": _make_send_impl,
-    "client._WebsocketWrapper._recv_impl": _make_recv_impl,
-}
-
-
-def _seams(backend: ModuleType) -> list[Seam]:
-    return make_seams(sys.modules["paho.mqtt"], _KNOWN, _REPLACED, backend)
-
-
-HOST: Final = Host(
-    name="paho-mqtt",
-    distribution="paho-mqtt",
-    package="paho.mqtt",
-    tried="2.0.0 to 2.2.0",
-    depth="frame",
-    replaces=tuple([f"paho.mqtt.{path}" for path in _REPLACED]),
-    cannot_reach="each part of a frame that paho wants is a read; Client copies a packet for each attempt to send it",
-    seams=_seams,
-    modules=("paho.mqtt.client",),
-)
