@@ -148,8 +148,8 @@ _LARGE: Final = 2048
 # First bytes of frames that are a message, or a control frame.
 _WHOLE: Final = frozenset((0x81, 0x82, 0x88, 0x89, 0x8A))
 # After so many frames that are not large text, or mostly ASCII, a read is not looked through any more; and after a read
-# that had nothing else, not the next ones: one, then three, then seven, up to so many. A read of so many bytes is
-# looked at in any case.
+# that had nothing else, not the next ones: one, then three, then seven, up to so many. Of reads of
+# so many bytes every fourth is looked at in any case.
 _MOST_DULL: Final = 2
 _LONGEST_PAUSE: Final = 63
 _NOT_PAUSED: Final = 32 * 1024
@@ -288,9 +288,10 @@ def _make_feed_compiled(plain: type[Any], layout: _State, source: ModuleType, ba
         if size < large and not self._large:
             return reader.feed_data(data)
         self._large = size >= large
-        if self._pause and size < not_paused:
+        if self._pause:
             self._pause -= 1
-            return reader.feed_data(data)
+            if size < not_paused or self._pause % 4:
+                return reader.feed_data(data)
         state = reader.__reduce_cython__()[2]
         where, failed, header, begun, opcode = progress(state)
         if failed is not None or header or begun or opcode != nothing_begun or is_full(self._queue):
@@ -340,13 +341,13 @@ def _make_read_payload(layout: _State, source: ModuleType, backend: ModuleType) 
     return read_payload
 
 
-def _make_take_texts(layout: _State, source: ModuleType, backend: ModuleType) -> Any:
+def _make_take_texts(layout: _State, source: ModuleType, backend: ModuleType) -> Any:  # noqa: C901 (a call costs here)
     new, view, fine, frame_at, text_of = tuple.__new__, memoryview, _FINE, _frame_at, _make_text_of(backend)
     message_type, text_type, whole_text, whole = source.WSMessage, source.WSMsgType.TEXT, 0x81, _WHOLE
     large, most_dull, longest_pause, not_paused = _LARGE, _MOST_DULL, _LONGEST_PAUSE, _NOT_PAUSED
     is_full = layout.is_full
 
-    def take_texts(self: Any, data: bytes) -> Any:
+    def take_texts(self: Any, data: bytes) -> Any:  # noqa: C901
         """Decode the frames of large text that are whole in ``data``, and give all else to the C code."""
         reader, queue, limit, end = self._plain, self._queue, self._limit, len(data)
         if end == 0:
@@ -360,24 +361,27 @@ def _make_take_texts(layout: _State, source: ModuleType, backend: ModuleType) ->
                 break
             if first != whole_text or not large <= last - payload < limit:
                 dull += 1
-            elif given < start:
-                result = reader.feed_data(data[given:start])
-                if result[0]:
-                    return result
-                given = start
-                continue
             else:
                 text = text_of(octets[payload:last], key)
                 if text is None:
                     break  # the host's own decoder tells what is wrong
-                put(new(message_type, (text_type, text, "")), last - payload)
-                given = last
                 # The C code decodes short text that is mostly ASCII as fast.
                 extra = last - payload - len(text)
                 if extra > (last - payload) >> 3 or (extra and last - payload >= not_paused):
                     found += 1
+                    if given < start:
+                        result = reader.feed_data(data[given:start])
+                        if result[0]:
+                            return result
+                        given = start
+                        if is_full(queue):
+                            break
                 else:
                     dull += 1
+                # What is not worth it is dropped as long as the C code can be given all of the read, without a copy.
+                if found and given == start:
+                    put(new(message_type, (text_type, text, "")), last - payload)
+                    given = last
             start = last
         self._pause = self._pauses = 0 if found else min(2 * self._pauses + 1, longest_pause)
         return reader.feed_data(data[given:]) if given < end else fine
