@@ -29,6 +29,7 @@ from fastws.measure import (
     measure_exchange,
     pure_cases,
     serving,
+    sockets,
     trade,
 )
 from fastws.measure.hosts import trading
@@ -301,6 +302,18 @@ def test_cases_of_a_group_share_a_table() -> None:
     assert len(set(names)) == len(names)
 
 
+def test_every_case_of_a_host_says_what_it_is_about() -> None:
+    for host in _HOSTS:
+        for case in host_cases(host):
+            assert case.topic is not None
+            assert case.topic.host == host
+            assert case.group.startswith(host)
+            assert case.name == f"{case.topic.shape}, {size_name(case.topic.size)}"
+            assert case.topic.work in case.group
+            # A read of an event loop has room for many small messages.
+            assert case.count >= min(64, 262_144 // case.topic.size)
+
+
 def test_the_short_run_shows_every_stage() -> None:
     short = {case.group for case in codec_cases() if case.short}
     assert short == {
@@ -348,6 +361,32 @@ def test_an_exchange_gives_cpu_time_and_wall_clock(url: str, exchange: Exchange)
         assert measured.case.name == exchange.name
     assert "CPU" in cpu.case.group
     assert "wall" in wall.case.group
+
+
+def test_a_batch_has_as_many_messages_for_every_contender(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much faster one is than the other."""
+    counts: dict[bool, list[int]] = {True: [], False: []}
+
+    def trade(_: Exchange, __: str, count: int) -> sockets.Sample:
+        fast = any(host.accelerated for host in hosts.host_status())
+        counts[fast].append(count)
+        return sockets.Sample(0.001 if fast else 0.02, 0.001 if fast else 0.02)
+
+    monkeypatch.setattr(sockets, "trade", trade)
+    plan = Plan(rounds=3, exchange=0.1)
+    cpu, wall = measure_exchange(Exchange("websocket-client", "client", "echo", "ASCII", 32), "ws://nowhere", plan)
+    # A batch of the slower one may last longer than it has to, but not as long as the faster one asks for.
+    assert counts[True][-3:] == counts[False][-3:] == [20] * 3
+    assert wall.case.count == cpu.case.count == 20
+    assert wall.per_unit("plain") == pytest.approx(0.02)
+    assert wall.ratio("plain") == pytest.approx(20)
+
+
+def test_a_batch_of_what_is_very_slow_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "trade", lambda *_: sockets.Sample(1.0, 1.0))
+    exchange = Exchange("websocket-client", "client", "echo", "ASCII", 32)
+    _, wall = measure_exchange(exchange, "ws://nowhere", Plan(rounds=2))
+    assert wall.case.count == 1
 
 
 @pytest.mark.parametrize("exchange", [exchange for host in _HOSTS for exchange in exchanges(host)], ids=str)

@@ -33,6 +33,7 @@ from .chart import draw, why_not
 from .figures import machine, tables
 from .memory import measure_memory
 from .options import name_list, positive
+from .overview import overviews
 from .progress import progress
 from .table import markdown, show
 from .transports import SUBSCRIBERS, measure_transports
@@ -224,7 +225,8 @@ def _measurable(told: list[str], names: Sequence[str]) -> list[str]:
 
 
 def _print(measurements: Sequence[Measurement], options: argparse.Namespace) -> None:
-    for table in tables(measurements, goals=options.markdown):
+    goals = options.markdown
+    for table in [*overviews(measurements, goals=goals), *tables(measurements, goals=goals)]:
         if options.markdown:
             print(markdown(table))
         else:

@@ -8,7 +8,7 @@ empty.
 
 from __future__ import annotations
 
-from .case import Case, Contender, Measurement, measure
+from .case import Case, Contender, Measurement, Topic, measure
 from .codec import codec_cases, pure_cases
 from .hosts import host_cases
 from .kernels import kernel_cases
@@ -25,6 +25,7 @@ __all__ = [
     "Measurement",
     "Plan",
     "Timing",
+    "Topic",
     "codec_cases",
     "describe",
     "exchanges",

@@ -12,7 +12,7 @@ from .timing import Loop, Plan, Timing, interleave
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Case", "Contender", "Measurement", "Unit", "measure"]
+__all__ = ["Case", "Contender", "Measurement", "Topic", "Unit", "measure"]
 
 #: What a case counts: bytes of payload, or messages.
 Unit = Literal["byte", "message"]
@@ -52,6 +52,26 @@ class Contender:
 
 
 @dataclass(frozen=True)
+class Topic:
+    """What a case of a host library is about, for tables that put several groups together.
+
+    Attributes:
+        host: the library.
+        part: which of its clients, or sides; empty where there is only one.
+        work: what is done with a message.
+        what: what is counted, such as "CPU time".
+        shape, size: the payload of each message; bytes.
+    """
+
+    host: str
+    part: str
+    work: str
+    what: str
+    shape: str
+    size: int
+
+
+@dataclass(frozen=True)
 class Case:
     """One amount of one kind of work.
 
@@ -63,6 +83,7 @@ class Case:
         count: units of work in one call.
         show: "ratio" to compare the rivals with the subject, "rate" to show the speed of each.
         short: whether it belongs to the short run, too.
+        topic: what it is about, where a host library is measured.
     """
 
     group: str
@@ -72,6 +93,7 @@ class Case:
     count: int
     show: Literal["ratio", "rate"] = "ratio"
     short: bool = False
+    topic: Topic | None = None
 
     @property
     def subject(self) -> Contender:

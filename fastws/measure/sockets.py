@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from fastws.hosts import accelerated
 
-from .case import Case, Contender, Measurement
+from .case import Case, Contender, Measurement, Topic
 from .hosts import traders
 from .hosts.library import SHAPES, SIZES
 from .hosts.trading import Exchange, Kind, Stopwatch
 from .timing import Plan, Timing, calibrate, interleave
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = ["Exchange", "Sample", "exchanges", "measure_exchange", "trade"]
 
@@ -61,27 +61,41 @@ def measure_exchange(exchange: Exchange, url: str, plan: Plan) -> list[Measureme
         "accelerated": functools.partial(accelerated, exchange.host),
         "plain": nullcontext,
     }
-    batches = [_batch(exchange, url, around, plan) for around in arounds.values()]
+    runs = [_run(exchange, url, around) for around in arounds.values()]
+    count = _common_count(runs, plan)
+    batches = [functools.partial(run, count) for run in runs]
     samples = dict(zip(arounds, interleave(batches, plan), strict=True))
     contenders = tuple([Contender(name) for name in arounds])
     measurements = []
     for what, label in (("cpu", "CPU time"), ("wall", "wall clock")):
         group = f"{exchange.host} ({exchange.client}): over a socket, {label}"
-        case = Case(group, exchange.name, contenders, "message", 1)
-        timings = {name: Timing(tuple([getattr(sample, what) for sample in taken])) for name, taken in samples.items()}
+        topic = Topic(exchange.host, exchange.client, exchange.kind, label, exchange.shape, exchange.size)
+        case = Case(group, exchange.name, contenders, "message", count, topic=topic)
+        timings = {
+            name: Timing(tuple([getattr(sample, what) * count for sample in taken])) for name, taken in samples.items()
+        }
         measurements.append(Measurement(case, timings))
     return measurements
 
 
-def _batch(
-    exchange: Exchange, url: str, around: Callable[[], AbstractContextManager[Any]], plan: Plan
-) -> Callable[[], Sample]:
+def _run(exchange: Exchange, url: str, around: Callable[[], AbstractContextManager[Any]]) -> Callable[[int], Sample]:
     def run(count: int) -> Sample:
         with around():
             return trade(exchange, url, count)
 
-    count = calibrate(lambda turns: run(turns).wall * turns, plan.exchange)
-    return lambda: run(count)
+    return run
+
+
+# How many times as long as asked for a batch of the slower one may last, so that one of the faster lasts long enough.
+_LONGER: Final = 4
+
+
+def _common_count(runs: Sequence[Callable[[int], Sample]], plan: Plan) -> int:
+    """Messages in a batch, the same for all: a connection's first messages are not like the later ones."""
+    counts = [calibrate(lambda turns, run=run: run(turns).wall * turns, plan.exchange) for run in runs]  # type: ignore[misc]
+    least = min(counts)
+    # A batch of one message may last any time.
+    return min(max(counts), least if least == 1 else _LONGER * least)
 
 
 def trade(exchange: Exchange, url: str, count: int) -> Sample:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from fastws.frames import Opcode
 from fastws.hosts import accelerated
 
-from ..case import Case, Contender
+from ..case import Case, Contender, Topic
 from ..payloads import KIB, MIB, frames, message, size_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["SHAPES", "SIZES", "amounts", "received", "sent"]
+__all__ = ["IN_THE_LIBRARY", "SHAPES", "SIZES", "amounts", "count_of", "received", "sent"]
 
 #: Bytes of a message: one of a chat, one of an interface, one of a document.
 SIZES: Final = (32, 4 * KIB, MIB)
@@ -25,8 +25,13 @@ SIZES: Final = (32, 4 * KIB, MIB)
 #: Text that is ASCII, has 5 % of accents, has no ASCII; and no text.
 SHAPES: Final = ("ASCII", "Latin", "Chinese", "binary")
 
-# Bytes of payload in one call, where a message is not longer.
-_STREAM: Final = 16 * KIB
+#: What is counted.
+IN_THE_LIBRARY: Final = "time in the library"
+
+# Bytes of payload in one call, where a message is not longer: as much as an event loop reads at once. Small messages
+# are fewer.
+_STREAM: Final = 256 * KIB
+_MESSAGES: Final = 512
 
 # What a run in short shows.
 _SHORT: Final = ("Latin",)
@@ -56,7 +61,7 @@ def received(
     """
     cases = []
     for shape, size in amounts():
-        count, payload = _count(size), message(shape, size)
+        count, payload = count_of(size), message(shape, size)
         data, opcode = (payload, Opcode.BINARY) if isinstance(payload, bytes) else (payload.encode(), Opcode.TEXT)
         stream = frames(data, opcode, count, masked=masked)
         goal = (goals or {}).get(size)
@@ -78,13 +83,14 @@ def sent(
         send: gets a message and how often to send it; returns what the host told of each.
     """
     return [
-        _case(host, client, "messages sent", shape, n, send, (message(shape, n), _count(n)), (goals or {}).get(n))
+        _case(host, client, "messages sent", shape, n, send, (message(shape, n), count_of(n)), (goals or {}).get(n))
         for shape, n in amounts()
     ]
 
 
-def _count(size: int) -> int:
-    return max(1, _STREAM // size)
+def count_of(size: int) -> int:
+    """Messages of so many bytes in one call."""
+    return max(1, min(_MESSAGES, _STREAM // size))
 
 
 def _case(
@@ -98,7 +104,7 @@ def _case(
     goal: float | None,
 ) -> Case:
     return Case(
-        f"{host}{client and f' ({client})'}: {work}, time in the library",
+        f"{host}{client and f' ({client})'}: {work}, {IN_THE_LIBRARY}",
         f"{shape}, {size_name(size)}",
         (
             Contender("accelerated", call, args, around=functools.partial(accelerated, host)),
@@ -107,4 +113,5 @@ def _case(
         "message",
         args[1],
         short=shape in _SHORT and work == "messages received",
+        topic=Topic(host, client, work, IN_THE_LIBRARY, shape, size),
     )

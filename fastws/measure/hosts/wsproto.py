@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from ..payloads import KIB, MIB, cut
@@ -76,6 +77,8 @@ class _Client:
 
     def __init__(self, url: str) -> None:
         self._client = importlib.import_module("simple_websocket").Client(url)
+        # Otherwise an echo may take as long as the server waits for more before it acknowledges, some 40 ms.
+        self._client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.send = self._client.send
         self.recv = self._client.receive
         self.close = self._client.close
