@@ -181,10 +181,12 @@ class Connection:
         "_decoder",
         "_end",
         "_handshake",
+        "_holds_pongs",
         "_limit",
         "_options",
         "_out",
         "_plain",
+        "_pong",
         "_received",
         "_sending",
         "_text",
@@ -228,6 +230,9 @@ class Connection:
         self._out: list[bytes] = []
         # What frames are made of: None unless the connection is open or closing, and the peer has not closed.
         self._decoder: MessageDecoder | None = None
+        # Whether answers to pings wait, and the last of them.
+        self._holds_pongs = False
+        self._pong: bytes | None = None
         # The close frame that is to answer the peer's close, or its fault: with the next bytes that are sent.
         self._end: tuple[int, str] | None = None
         # Whether a message is sent as it is: the connection is open, nothing is compressed, no fragment was sent.
@@ -268,6 +273,24 @@ class Connection:
             self._decoder.streaming = streaming
         elif self._options:
             self._options["streaming"] = bool(streaming)
+
+    @property
+    def holds_pongs(self) -> bool:
+        """Whether pings are answered later, and then only the last one, as RFC 6455 §5.5.3 allows.
+
+        To be set while the transport does not take what is written: a peer that pings and does not read would fill the
+        memory with answers.
+        """
+        return self._holds_pongs
+
+    @holds_pongs.setter
+    def holds_pongs(self, holds: bool) -> None:
+        self._holds_pongs = holds
+        pong = self._pong
+        if pong is not None and not holds:
+            self._pong = None
+            if self.state is _OPEN:
+                self._out.append(pong)
 
     @property
     def is_ending(self) -> bool:
@@ -542,7 +565,11 @@ class Connection:
             told.append(event)
             if isinstance(event, Ping):
                 if self.state is _OPEN:
-                    self._out.append(encode_message(Pong(event.data), self.role))
+                    pong = encode_message(Pong(event.data), self.role)
+                    if self._holds_pongs:
+                        self._pong = pong
+                    else:
+                        self._out.append(pong)
             elif isinstance(event, Close):
                 self._receive_close(event)
         if self._decoder is not None and self._decoder.error is not None:

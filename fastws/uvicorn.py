@@ -148,10 +148,13 @@ class WebSocketProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         """The client sends nothing any more: the transport closes, as uvicorn's classes have it."""
 
     def pause_writing(self) -> None:
+        self._connection.holds_pongs = True
         self._writable.clear()
 
     def resume_writing(self) -> None:
+        self._connection.holds_pongs = False
         self._writable.set()
+        self._flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - it has one size
         return self._buffer
@@ -215,6 +218,10 @@ class WebSocketProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     def keepalive_failed(self) -> None:
         """The client does not answer pings."""
         if self._closed or self.transport.is_closing():
+            return
+        if self._reading_paused:
+            # The answer may be there, behind messages that the application has not taken yet.
+            self._keepalive.wait()
             return
         self._trace("WebSocket keepalive ping timeout")
         self._connection.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
@@ -530,4 +537,9 @@ class _Keepalive:
         if self._timeout is None:
             self.start()
         else:
+            self.wait()
+
+    def wait(self) -> None:
+        """For the answer to a ping."""
+        if self._timeout is not None:
             self.timer = self._protocol.loop.call_later(self._timeout, self._protocol.keepalive_failed)

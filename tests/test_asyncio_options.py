@@ -344,6 +344,29 @@ async def test_redirects_need_more_than_a_socket() -> None:
             assert caught.value.status == 302
 
 
+@in_loop
+async def test_secrets_do_not_follow_a_redirect_to_another_server() -> None:
+    """Not even to another port; other headers do."""
+    told: list[list[str | None]] = []
+    names = ("Authorization", "Cookie", "Host", "X-Other")
+
+    async def redirect(_: Any, request: Any) -> Response | None:
+        told.append([request.headers.get(name) for name in names])
+        where = {"/here": "/", "/there": uri_of(other)}.get(request.path)
+        return None if where is None else Response(302, "", Headers([("Location", where)]))
+
+    given = {"Authorization": "Bearer secret", "Cookie": "session=secret", "Host": "named", "X-Other": "1"}
+    async with (
+        serve(echo, "127.0.0.1", 0, process_request=redirect) as server,
+        serve(echo, "127.0.0.1", 0, process_request=redirect) as other,
+    ):
+        async with connect(uri_of(server, "/here"), additional_headers=given):
+            assert told == [[*given.values()]] * 2
+        told.clear()
+        async with connect(uri_of(server, "/there"), additional_headers=given):
+            assert told == [[*given.values()], [None, None, uri_of(other)[5:-1], "1"]]
+
+
 def test_errors_of_proxies_are_errors_of_the_handshake() -> None:
     assert issubclass(ProxyError, HandshakeError)
 

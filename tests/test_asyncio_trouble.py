@@ -147,6 +147,33 @@ async def test_a_client_whose_server_does_not_read() -> None:
 # Peers that are gone, by half or in silence ---------------------------------------------------------------------------
 
 
+@handlers
+@in_loop
+async def test_a_peer_that_pings_and_does_not_read(handler: Any) -> None:
+    """Its pongs do not fill the memory; once it reads, its last ping is answered."""
+    async with serve(handler, "127.0.0.1", 0, compression=None, close_timeout=0.1) as server:
+        reader, writer = await raw_connection(server)
+        writer.transport.pause_reading()
+        pings = encode_frame(9, bytes(125), key=b"key!") * 1000
+        websocket = next(iter(server.connections))
+        buffered = websocket.transport.get_write_buffer_size
+        while buffered() == 0:
+            writer.write(pings)
+            await writer.drain()
+        most = buffered()
+        for _ in range(50):
+            writer.write(pings)
+            await writer.drain()
+            most = max(most, buffered())
+        # What one read brings may be answered; it is 262,144 bytes at most.
+        assert most < 1_000_000
+        writer.write(encode_frame(9, b"last", key=b"key!"))
+        writer.transport.resume_reading()
+        while not (await reader.read(65_536)).endswith(b"\x8a\x04last"):
+            pass
+        writer.transport.abort()
+
+
 @in_loop
 async def test_a_client_that_half_closes() -> None:
     """What it sent before is received; the rest of the connection is given up."""
@@ -203,6 +230,25 @@ async def test_a_server_that_goes_silent() -> None:
         ):
             await ws.recv()
         assert ws.close_code == 1006
+
+
+@in_loop
+async def test_a_receiver_slower_than_the_keepalive() -> None:
+    """A pong that waits behind messages that nobody has taken yet is in time."""
+    async with _RawServer() as server:
+        ws = await server.connect(ping_interval=0.05, ping_timeout=0.05, close_timeout=0.05, max_queue=1)
+        server.writer.write(encode_frame(1, "?") * 3)
+        await _until(lambda: ws.connection.state is State.OPEN and not ws.transport.is_reading())
+        decoder, pings = MessageDecoder(Role.SERVER, max_message_size=None), []
+        while not pings:
+            pings = decoder.feed(await server.reader.read(1000))
+        server.writer.write(encode_frame(10, pings[0].data))
+        # Several times as long as it may take to answer.
+        await asyncio.sleep(0.2)
+        assert ws.state is State.OPEN
+        assert [await ws.recv() for _ in range(3)] == ["?"] * 3
+        await _until(lambda: ws.latency > 0)
+        await ws.close()
 
 
 @in_loop

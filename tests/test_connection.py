@@ -323,6 +323,26 @@ def test_no_pong_after_a_close(codec: ModuleType, connections: ModuleType, role:
 
 
 @_roles
+def test_pongs_may_wait(codec: ModuleType, connections: ModuleType, role: Role) -> None:
+    """RFC 6455 §5.5.3: the last ping is answered, and with it those before it."""
+    connection = _make(connections, role)
+    connection.receive_data(_wire(role, (0x89, b"first")))
+    connection.holds_pongs = True
+    assert connection.holds_pongs
+    connection.receive_data(_wire(role, *[(0x89, b"%d" % n) for n in range(100)]))
+    assert _sent(codec, connection) == [(0x8A, b"first")]
+    connection.holds_pongs = False
+    connection.send_text("next")
+    connection.receive_data(_wire(role, (0x89, b"last")))
+    assert _sent(codec, connection) == [(0x8A, b"99"), (0x81, b"next"), (0x8A, b"last")]
+    connection.holds_pongs = True
+    connection.receive_data(_wire(role, (0x89, b"?"), (0x88, b"\x03\xe8")))
+    assert _sent(codec, connection) == [(0x88, b"\x03\xe8")]
+    connection.holds_pongs = False
+    assert connection.data_to_send() == b""
+
+
+@_roles
 @pytest.mark.parametrize(
     ("code", "reason", "payload"),
     [

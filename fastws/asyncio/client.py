@@ -33,6 +33,9 @@ _logger = logging.getLogger("fastws.client")
 
 _MAX_REDIRECTS = 10
 
+# Headers that are meant for the server that the caller named, and for no other.
+_FOR_ONE_SERVER = frozenset(("authorization", "cookie", "host", "proxy-authorization"))
+
 
 class connect:  # noqa: N801 - used like a function
     """Connect to a server: ``ws = await connect(…)`` or ``async with connect(…) as ws``.
@@ -43,7 +46,8 @@ class connect:  # noqa: N801 - used like a function
         uri: "ws://…" or "wss://…".
         origin, subprotocols: see ``ClientHandshake``.
         compression: "deflate", a ``Deflate``, or None.
-        additional_headers: of the request: pairs of name and value, or a mapping.
+        additional_headers: of the request: pairs of name and value, or a mapping. Authorization, Cookie and Host do not
+            follow a redirect to another server.
         user_agent_header: for the server, and a proxy; None for none.
         proxy: the URL of an HTTP or SOCKS proxy, True for what the environment says, or None. SOCKS needs python-socks.
             TLS to the server through TLS to a proxy needs Python 3.11, or uvloop.
@@ -136,9 +140,9 @@ class connect:  # noqa: N801 - used like a function
         return websocket
 
     async def _follow(self) -> Any:
-        uri = self._uri
+        uri, handshake = self._uri, self._handshake
         for _ in range(_MAX_REDIRECTS):
-            websocket = await self._open(uri)
+            websocket = await self._open(uri, handshake)
             connection = websocket.connection
             if websocket.is_opened:
                 return websocket
@@ -153,16 +157,19 @@ class connect:  # noqa: N801 - used like a function
                 raise error
             if self._others.get("sock") is not None:
                 raise InvalidStatus("a redirect needs a second connection, not sock", response.status, response)
+            if not _may_know_secrets(uri, target):
+                headers = [(name, value) for name, value in handshake["headers"] if name.lower() not in _FOR_ONE_SERVER]
+                handshake = {**handshake, "headers": headers}
             uri = target
         raise HandshakeError(f"more than {_MAX_REDIRECTS} redirects", response.status)
 
-    async def _open(self, uri: URI) -> Any:
+    async def _open(self, uri: URI, handshake: dict[str, Any]) -> Any:
         """One connection; whatever the server answered."""
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[None] = loop.create_future()
 
         def make() -> Endpoint:
-            connection = Connection(Role.CLIENT, handshake=ClientHandshake(uri, **self._handshake), **self._limits)
+            connection = Connection(Role.CLIENT, handshake=ClientHandshake(uri, **handshake), **self._limits)
             websocket = self._protocol(connection, open_timeout=None, **self._options)
             websocket.answered = answered
             if isinstance(websocket, WebSocket):
@@ -288,6 +295,13 @@ def unix_connect(path: str | os.PathLike[str] | None = None, uri: str | None = N
     if uri is None:
         uri = "wss://localhost/" if options.get("ssl") else "ws://localhost/"
     return connect(uri, path=path, unix=True, **options)
+
+
+def _may_know_secrets(uri: URI, target: URI) -> bool:
+    """Whether a redirect leads to the same server, maybe from "ws" to "wss" on their usual ports."""
+    ports = (uri.port, target.port)
+    same_port = uri.secure is target.secure and uri.port == target.port
+    return uri.host == target.host and (same_port or (target.secure and ports == (80, 443)))
 
 
 def _with_user_agent(headers: list[tuple[str, str]], user_agent: str | None) -> list[tuple[str, str]]:

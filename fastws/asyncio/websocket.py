@@ -440,6 +440,9 @@ class WebSocket(Endpoint):
             self._is_paused = False
             self.transport.resume_reading()
 
+    def _is_deaf(self) -> bool:
+        return self._is_paused
+
     def on_pong(self, data: bytes) -> None:
         """Of a ping, and of those before it, which it answers, too (RFC 6455 §5.5.3)."""
         if data not in self._pings:

@@ -181,18 +181,14 @@ def _hand_on(connection: Any, first: int, data: Any, length: int) -> Any:
     opcode = first & 0x0F
     if opcode and connection._decompressor is not None:
         connection._frame_compressed = first & 0x40 != 0
-    try:
-        if not opcode or first < 0x80:
-            return _gather(connection, first, data)
-        if type(data) is not str:
-            return connection._handle_message(opcode, data)
-        if connection.client_terminated:
-            return None
-        connection._message_bytes_in += length
-        return connection._run_callback(connection.handler.on_message, data)
-    except Exception:
-        _quiet(connection.stream)
-        raise
+    if not opcode or first < 0x80:
+        return _gather(connection, first, data)
+    if type(data) is not str:
+        return connection._handle_message(opcode, data)
+    if connection.client_terminated:
+        return None
+    connection._message_bytes_in += length
+    return connection._run_callback(connection.handler.on_message, data)
 
 
 def _gather(connection: Any, first: int, data: bytes) -> Any:
@@ -228,7 +224,7 @@ def _known_streams() -> tuple[Any, Any]:
 def _make_take(backend: ModuleType) -> Callable[[Any], Any]:
     plain_stream, secure_stream = _known_streams()
     parse_frame, parse_header, decodes = _make_parse_frame(backend), backend.parse_header, _make_decodes(backend)
-    room, hand_on, codec_error, text_error = _room, _hand_on, ProtocolError, Utf8Error
+    room, hand_on, quiet, codec_error, text_error = _room, _hand_on, _quiet, ProtocolError, Utf8Error
     not_here, unfinished, text, binary, largest = _NOT_HERE, _Unfinished, 0x81, 0x82, MAX_PAYLOAD
 
     def take(connection: Any) -> Any:
@@ -264,7 +260,12 @@ def _make_take(backend: ModuleType) -> Callable[[Any], Any]:
         if size == end:
             stream._maybe_add_error_listener()
         connection._wire_bytes_in += end
-        return hand_on(connection, first, data, length)
+        try:
+            return hand_on(connection, first, data, length)
+        except Exception:
+            # A payload that had to be waited for leaves the stream watched, with the host, too.
+            quiet(stream)
+            raise
 
     return take
 

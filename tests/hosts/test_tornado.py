@@ -173,6 +173,17 @@ def test_compressed(stream: bytes, on_message: str, server: bool) -> None:
     compare(side, [stream], *[in_pieces(stream, [cut]) for cut in cuts])
 
 
+@pytest.mark.parametrize("server", [True, False], ids=["server", "client"])
+def test_what_does_not_inflate_and_arrives_in_pieces(server: bool) -> None:
+    """The host goes on watching the stream then."""
+    payload = b"0" + "\x80\x80\x80\U00010000".encode()
+    for key in (KEY, None):
+        stream = frame(COMPRESSED_TEXT, payload, key)
+        compare(
+            Side(server, compressed=True), [stream], *[in_pieces(stream, [2, cut]) for cut in range(3, len(stream))]
+        )
+
+
 @pytest.mark.parametrize(
     "error",
     [ConnectionResetError(104, "reset by peer"), OSError(5, "broken"), OSError("no number"), ValueError("odd")],
