@@ -36,8 +36,10 @@ def parse_header(data: Buffer, offset: int = 0, *, minimal_length: bool = True) 
         ValueError: ``offset`` is outside of ``data``.
     """
     data = as_flat(data)
+    # What these run may change how long the data are.
+    start, minimal_length = index(offset), bool(minimal_length)
     n = len(data)
-    start = as_offset(index(offset), n)
+    start = as_offset(start, n)
     if n - start < 2:
         return None
     first, second = data[start], data[start + 1]
