@@ -153,7 +153,8 @@ async def test_a_peer_that_pings_and_does_not_read(handler: Any) -> None:
     """Its pongs do not fill the memory; once it reads, its last ping is answered."""
     async with serve(handler, "127.0.0.1", 0, compression=None, close_timeout=0.1) as server:
         reader, writer = await raw_connection(server)
-        writer.transport.pause_reading()
+        transport: Any = writer.transport
+        transport.pause_reading()
         pings = encode_frame(9, bytes(125), key=b"key!") * 1000
         websocket = next(iter(server.connections))
         buffered = websocket.transport.get_write_buffer_size
@@ -168,10 +169,10 @@ async def test_a_peer_that_pings_and_does_not_read(handler: Any) -> None:
         # What one read brings may be answered; it is 262,144 bytes at most.
         assert most < 1_000_000
         writer.write(encode_frame(9, b"last", key=b"key!"))
-        writer.transport.resume_reading()
+        transport.resume_reading()
         while not (await reader.read(65_536)).endswith(b"\x8a\x04last"):
             pass
-        writer.transport.abort()
+        transport.abort()
 
 
 @in_loop
@@ -239,9 +240,10 @@ async def test_a_receiver_slower_than_the_keepalive() -> None:
         ws = await server.connect(ping_interval=0.05, ping_timeout=0.05, close_timeout=0.05, max_queue=1)
         server.writer.write(encode_frame(1, "?") * 3)
         await _until(lambda: ws.connection.state is State.OPEN and not ws.transport.is_reading())
-        decoder, pings = MessageDecoder(Role.SERVER, max_message_size=None), []
+        pings: list[Any] = []
+        decoder = MessageDecoder(Role.SERVER, max_message_size=None)
         while not pings:
-            pings = decoder.feed(await server.reader.read(1000))
+            pings += decoder.feed(await server.reader.read(1000))
         server.writer.write(encode_frame(10, pings[0].data))
         # Several times as long as it may take to answer.
         await asyncio.sleep(0.2)
