@@ -106,7 +106,7 @@ class Loop:
             return
         if once < _FAST:
             self._unrolled = _UNROLLED
-            self._timer = _timer(call, args, _UNROLLED, plan.clock)
+        self._timer = _timer(call, args, self._unrolled, plan.clock, warm=True)
         self._turns = calibrate(self._timer.timeit, plan.batch)
 
     def __call__(self) -> float:
@@ -115,12 +115,19 @@ class Loop:
 
 
 def _timer(
-    call: Callable[..., object], args: tuple[Any, ...], unrolled: int, clock: Callable[[], float]
+    call: Callable[..., object], args: tuple[Any, ...], unrolled: int, clock: Callable[[], float], *, warm: bool = False
 ) -> timeit.Timer:
-    """A loop over ``call(*args)`` in which function and arguments are local variables."""
+    """A loop over ``call(*args)`` in which function and arguments are local variables.
+
+    Args:
+        warm: call it once before the clock starts: the first call of a batch may have to open a connection again,
+            since the other contender's cannot be gone on with.
+    """
     names = [f"arg{number}" for number in range(len(args))]
-    setup = "\n".join(["call = given_call", *(f"{name} = given_args[{number}]" for number, name in enumerate(names))])
-    statement = "\n".join([f"call({', '.join(names)})"] * unrolled)
+    once = f"call({', '.join(names)})"
+    local = ["call = given_call", *(f"{name} = given_args[{number}]" for number, name in enumerate(names))]
+    setup = "\n".join([*local, once] if warm else local)
+    statement = "\n".join([once] * unrolled)
     return timeit.Timer(statement, setup, clock, globals={"given_call": call, "given_args": args})
 
 
