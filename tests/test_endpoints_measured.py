@@ -107,8 +107,8 @@ def test_bench_endpoints(tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
 
     monkeypatch.setattr(bench, "echo_cases", short_cases)
     monkeypatch.setattr(bench, "LOOPS", LOOPS[:1])
-    path = tmp_path / "figures.json"
-    assert main(["bench", "endpoints", "--quick", "--json", str(path)]) == 0
+    path, chart = tmp_path / "figures.json", tmp_path / "chart.svg"
+    assert main(["bench", "endpoints", "--quick", "--json", str(path), "--plot", str(chart)]) == 0
     printed = capsys.readouterr().out
     document = json.loads(path.read_text())
     groups = [one["group"] for one in document["measurements"]]
@@ -119,6 +119,10 @@ def test_bench_endpoints(tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
         assert all(each["best"] > 0 for each in one["contenders"])
         assert all(each["ratio"] > 0 for each in one["contenders"][1:])
     assert document["plan"]["clock"] == "perf_counter"
+    # matplotlib writes each text as a comment beside its outlines.
+    drawn = chart.read_text()
+    for name in (f"echo on {LOOPS[0]}, 64 in flight", "fastws callbacks", "picows core", "aiohttp"):
+        assert f"<!-- {name} -->" in drawn
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the memory of a process")

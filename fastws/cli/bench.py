@@ -30,6 +30,7 @@ from ..measure import (
 from ..measure.endpoints import LOOPS, Endpoints, echo_cases
 from . import PROGRAM
 from .chart import draw, why_not
+from .endpoints_chart import draw_endpoints
 from .figures import machine, tables
 from .memory import measure_memory
 from .options import name_list, positive
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.json is not None:
         options.json.write_text(json.dumps(_document(measurements, plan, told), indent=2) + "\n")
     if options.plot is not None:
-        draw(measurements, options.plot)
+        (draw_endpoints if options.suite == "endpoints" else draw)(measurements, options.plot)
     return 0
 
 
