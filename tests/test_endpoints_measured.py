@@ -121,7 +121,7 @@ def test_bench_endpoints(tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
     assert document["plan"]["clock"] == "perf_counter"
     # matplotlib writes each text as a comment beside its outlines.
     drawn = chart.read_text()
-    for name in (f"echo on {LOOPS[0]}, 64 in flight", "fastws callbacks", "picows core", "aiohttp"):
+    for name in (f"echo on {LOOPS[0]}, 64 in flight", "fastws callbacks / picows core", "fastws async / aiohttp"):
         assert f"<!-- {name} -->" in drawn
 
 

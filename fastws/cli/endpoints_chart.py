@@ -20,42 +20,42 @@ _BAR: Final = 0.25
 _MARGIN: Final = 1.1
 _COLUMNS: Final = 2
 
-_OURS: Final = "tab:blue"
-_OTHERS: Final = "tab:gray"
-
 
 def draw_endpoints(measurements: Sequence[Measurement], path: Path) -> None:
-    """Draw a panel for each loop and number in flight: messages a second of each endpoint, short text."""
+    """Draw a panel for each loop and number in flight: how many times as fast as each rival, with short text."""
     from matplotlib.figure import Figure
 
-    panels = _rates(measurements)
+    panels = _ratios(measurements)
     rows = -(-len(panels) // _COLUMNS)
     height = _MARGIN + _BAR * max(map(len, panels.values()))
     figure = Figure(figsize=(_WIDTH, rows * height), layout="constrained")
     axes = figure.subplots(rows, _COLUMNS, squeeze=False).flat
-    for panel, (name, rates) in zip(axes, panels.items(), strict=False):
-        _bars(panel, name, rates)
+    for panel, (name, ratios) in zip(axes, panels.items(), strict=False):
+        _bars(panel, name, ratios)
     figure.savefig(path)
 
 
-def _rates(measurements: Sequence[Measurement]) -> dict[str, dict[str, float]]:
-    """For each loop and number in flight: messages a second, best of all rounds, of each endpoint."""
+def _ratios(measurements: Sequence[Measurement]) -> dict[str, dict[str, float]]:
+    """For each loop and number in flight: ratios of what ran side by side, the middle one of all rounds."""
     panels: dict[str, dict[str, float]] = {}
     for one in measurements:
         if one.case.short:
-            rates = panels.setdefault(one.case.group.partition(": ")[2], {})
-            for name in one.timings:
-                rates[name] = max(rates.get(name, 0.0), 1 / one.per_unit(name))
+            subject, _, panel = one.case.group.partition(": ")
+            for rival in one.timings:
+                if rival != subject:
+                    panels.setdefault(panel, {})[f"{subject} / {rival}"] = one.median_ratio(rival)
     return panels
 
 
-def _bars(panel: Axes, name: str, rates: dict[str, float]) -> None:
-    ranked = sorted(rates, key=lambda each: rates[each])
-    colours = [_OURS if each.startswith("fastws") else _OTHERS for each in ranked]
-    bars = panel.barh(ranked, [rates[each] for each in ranked], color=colours)
-    panel.bar_label(bars, [f"{rates[each]:,.0f}" for each in ranked], padding=3, fontsize=8)
+def _bars(panel: Axes, name: str, ratios: dict[str, float]) -> None:
+    """Bars start at 1, so that what is slower points to the left."""
+    bars = panel.barh([*ratios], [ratio - 1 for ratio in ratios.values()], left=1)
+    panel.bar_label(bars, [f"{ratio:.2g}x" for ratio in ratios.values()], padding=3, fontsize=8)
+    panel.invert_yaxis()
+    panel.set_xscale("log")
+    panel.axvline(1, color="black", linewidth=1)
     panel.set_title(name, loc="left")
-    panel.set_xlabel("messages of 32 B a second, there and back")
-    panel.margins(x=0.18)
-    panel.xaxis.set_major_formatter("{x:,.0f}")
-    panel.tick_params(axis="x", labelsize="small")
+    panel.set_xlabel("times as fast, messages of 32 B")
+    panel.margins(x=0.15)
+    panel.xaxis.set_major_formatter("{x:g}")
+    panel.xaxis.set_minor_formatter("")
