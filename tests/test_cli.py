@@ -537,6 +537,14 @@ def test_a_chart_without_matplotlib_names_the_extra(tmp_path: Path) -> None:
         (["codec", "--hosts", "websocket-client"], "--hosts does not go with codec"),
         (["--json", "nowhere/bench.json"], "there is no folder 'nowhere'"),
         (["--plot", "nowhere/bench.png"], "there is no folder 'nowhere'"),
+        (["memory", "--plot", "x.png"], "--plot does not go with memory"),
+        (["memory", "--hosts", "websockets"], "--hosts does not go with memory"),
+        (["endpoints", "--hosts", "websockets"], "--hosts does not go with endpoints"),
+        (["transports", "--subscribers", "0"], "a whole number from 1 on is expected, not '0'"),
+        (["transports", "--subscribers", "many"], "a whole number from 1 on is expected, not 'many'"),
+        (["transports", "--hosts", "websockets"], "--hosts does not go with transports"),
+        (["transports", "--plot", "x.unknown"], "'x.unknown'"),
+        (["codec", "--subscribers", "2"], "--subscribers goes with transports only"),
     ],
 )
 def test_bench_refuses_before_it_measures(tmp_path: Path, arguments: list[str], complaint: str) -> None:

@@ -143,20 +143,3 @@ def test_bench_memory(
     for name in measured:
         assert name in printed
         assert all(figure > 0 for figure in document["bytes"][name])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (["memory", "--plot", "x.png"], "--plot does not go with memory"),
-        (["memory", "--hosts", "websockets"], "--hosts does not go with memory"),
-        (["endpoints", "--hosts", "websockets"], "--hosts does not go with endpoints"),
-    ],
-)
-def test_bench_refuses_what_does_not_go_together(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(["bench", *arguments])
-    assert caught.value.code == 2
-    assert complaint in capsys.readouterr().err

@@ -475,25 +475,6 @@ def test_bench_transports_goes_on_where_one_fails(
     assert [each["failed"] for each in (*document["results"], *document["cut_off"])] == [True, True]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (["transports", "--subscribers", "0"], "a whole number from 1 on is expected, not '0'"),
-        (["transports", "--subscribers", "many"], "a whole number from 1 on is expected, not 'many'"),
-        (["transports", "--hosts", "websockets"], "--hosts does not go with transports"),
-        (["transports", "--plot", "x.unknown"], "'x.unknown'"),
-        (["codec", "--subscribers", "2"], "--subscribers goes with transports only"),
-    ],
-)
-def test_bench_refuses_what_does_not_go_together(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(["bench", *arguments])
-    assert caught.value.code == 2
-    assert complaint in capsys.readouterr().err
-
-
 def test_the_measuring_code_needs_none_of_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are imported where a transport is made, by processes of its own."""
     for name in [name for name in sys.modules if name.startswith("fastws.measure.transports")]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 from copy import copy
 from dataclasses import dataclass, field
@@ -12,14 +13,30 @@ from typing import TYPE_CHECKING, Any
 from paho.mqtt.client import _WebsocketWrapper
 
 import scripted
+from fastws.hosts.paho_mqtt import frames
 from recording import called, told
+from vectors import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from types import ModuleType
+
+    import pytest
 
     from scripted import Event
 
 _STATE = ("connected", "_sendbuffer", "_readbuffer", "_requested_size", "_payload_head", "_readbuffer_head")
+
+
+def draw_the_same_keys(adapted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system draws the same key for ever, and so does the codec."""
+
+    def urandom(size: int) -> bytes:
+        return (KEY * size)[:size]
+
+    monkeypatch.setattr(os, "urandom", urandom)
+    monkeypatch.setattr(frames, "_SYSTEM_RANDOM", urandom)
+    monkeypatch.setattr(adapted, "new_key", lambda: KEY)
 
 
 class Handshake:

@@ -23,7 +23,7 @@ from fastws.hosts.paho_mqtt import HOST, frames
 from oracles import frame
 from recording import called, told
 from scripted import Event, in_pieces
-from scripted_paho import ScriptedSocket, opened, receive, send, state
+from scripted_paho import ScriptedSocket, draw_the_same_keys, opened, receive, send, state
 from vectors import KEY
 
 if TYPE_CHECKING:
@@ -71,14 +71,7 @@ _streams = pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
 
 @pytest.fixture(autouse=True)
 def _same_keys(adapted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system draws the same key for ever, and so does the codec."""
-
-    def urandom(size: int) -> bytes:
-        return (KEY * size)[:size]
-
-    monkeypatch.setattr(os, "urandom", urandom)
-    monkeypatch.setattr(frames, "_SYSTEM_RANDOM", urandom)
-    monkeypatch.setattr(adapted, "new_key", lambda: KEY)
+    draw_the_same_keys(adapted, monkeypatch)
 
 
 def compare(*runs: Callable[[], Any]) -> None:

@@ -20,11 +20,9 @@ from paho.mqtt.properties import Properties
 
 import fastws.hosts
 from fastws import Frame, FrameDecoder, Role
-from fastws.hosts.paho_mqtt import frames
 from fastws.hosts.paho_mqtt.packets import Packet
 from recording import called, told
-from scripted_paho import ScriptedSocket, opened
-from vectors import KEY
+from scripted_paho import ScriptedSocket, draw_the_same_keys, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,14 +33,7 @@ SIZES = [1, 100, 119, 120, 4096, 16_370, 32_767, 32_768, 65_536]
 
 @pytest.fixture(autouse=True)
 def _same_keys(adapted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system draws the same key for ever, and so does the codec."""
-
-    def urandom(size: int) -> bytes:
-        return (KEY * size)[:size]
-
-    monkeypatch.setattr(os, "urandom", urandom)
-    monkeypatch.setattr(frames, "_SYSTEM_RANDOM", urandom)
-    monkeypatch.setattr(adapted, "new_key", lambda: KEY)
+    draw_the_same_keys(adapted, monkeypatch)
 
 
 @dataclass
