@@ -35,7 +35,7 @@ def draw_the_same_keys(adapted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> 
         return (KEY * size)[:size]
 
     monkeypatch.setattr(os, "urandom", urandom)
-    monkeypatch.setattr(frames, "_SYSTEM_RANDOM", urandom)
+    monkeypatch.setattr(frames, "SYSTEM_RANDOM", urandom)
     monkeypatch.setattr(adapted, "new_key", lambda: KEY)
 
 

@@ -357,7 +357,7 @@ def test_subclasses_keep_their_say() -> None:
 
 def test_the_random_source_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     def run() -> Any:
-        monkeypatch.setattr(os, "urandom", frames._SYSTEM_RANDOM)
+        monkeypatch.setattr(os, "urandom", frames.SYSTEM_RANDOM)
         wrapper = opened(ScriptedSocket([frame(PING, b"?")]))
         drawn = iter([b"\x01\x02\x03\x04", b"\x11\x12\x13\x14\x15", b"", b"abcd", b"\x21\x22\x23\x24"])
         monkeypatch.setattr(os, "urandom", lambda _: next(drawn))

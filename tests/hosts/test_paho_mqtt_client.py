@@ -9,10 +9,12 @@ import os
 import socket
 import ssl
 import struct
+import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from paho.mqtt import client as paho
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -36,10 +38,17 @@ def _same_keys(adapted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     draw_the_same_keys(adapted, monkeypatch)
 
 
+@pytest.fixture(autouse=True, params=[False, True], ids=["quiet", "logged"])
+def _log(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the program wants to see the lines of the log."""
+    monkeypatch.setattr(Publisher, "logged", request.param)
+
+
 @dataclass
 class Publisher:
     """A client that is connected, and all that can be seen of it."""
 
+    logged: ClassVar = True
     takes: tuple[Any, ...] = ()
     version: int = 4
     api: CallbackAPIVersion = CallbackAPIVersion.VERSION2
@@ -51,7 +60,8 @@ class Publisher:
         self.socket = ScriptedSocket((), self.takes)
         self.client._sock = opened(self.socket)
         self.client._last_msg_out = 0.0
-        self.client.on_log = lambda _, __, level, line: self.seen.append((level, line))
+        if self.logged:
+            self.client.on_log = lambda _, __, level, line: self.seen.append((level, line))
         self.client.on_socket_register_write = self._note("register")
         self.client.on_socket_unregister_write = self._note("unregister")
         self.client.on_socket_close = self._note("close")
@@ -90,17 +100,19 @@ def compare(run: Callable[[], Any]) -> Any:
 
 
 def _info(info: Any) -> Any:
-    return type(info).__name__, info.rc, type(info.rc).__name__, info.mid, info._published
+    values = info.rc, type(info.rc).__name__, info.mid, info._published, type(info._condition).__name__, info._iterpos
+    return type(info).__name__, *values, str(info), [*info], called(info.is_published)
 
 
 # What is published ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("version", [4, 5])
 @pytest.mark.parametrize("qos", [0, 1, 2])
 @pytest.mark.parametrize("size", SIZES)
-def test_sizes(size: int, qos: int) -> None:
+def test_sizes(size: int, qos: int, version: int) -> None:
     def run() -> Any:
-        publisher = Publisher()
+        publisher = Publisher(version=version)
         infos = [publisher.client.publish("a/topic", os.urandom(size), qos, retain) for retain in (False, True)]
         return [_info(info) for info in infos], publisher.tell()
 
@@ -139,6 +151,46 @@ def test_odd_calls(arguments: tuple[Any, ...], more: tuple[Any, ...]) -> None:
     compare(run)
 
 
+class _Undecided(bytes):
+    def __bool__(self) -> bool:
+        raise ValueError("neither")
+
+
+@pytest.mark.parametrize(
+    "topic", ["", None, b"a", "a/+", "#", "ä" * 32_767, "ä" * 32_768, "\ud800", 5], ids=lambda t: repr(t)[:9]
+)
+@pytest.mark.parametrize(
+    "more",
+    [(b"x",), ("\ud800",), (b"x", True), (b"x", 3), (b"x", -1), (b"x", "1"), (b"x", 0.0), (b"x", 0, 1), (b"x", 0, 2)],
+)
+def test_odd_messages(topic: Any, more: tuple[Any, ...]) -> None:
+    def run() -> Any:
+        publisher = Publisher()
+        result = called(publisher.client.publish, topic, *more)
+        return result[0] if result[0] == "returned" else result, publisher.client._last_mid, publisher.tell()
+
+    compare(run)
+
+
+@pytest.mark.parametrize("payload", [_Undecided(b"x"), [], object], ids=lambda payload: type(payload).__name__)
+def test_odd_payloads(payload: Any) -> None:
+    def run() -> Any:
+        publisher = Publisher()
+        return called(publisher.client.publish, "a", payload)[0], publisher.tell()
+
+    compare(run)
+
+
+@pytest.mark.parametrize("last", [0, 65_534, 65_535, 65_536])
+def test_message_ids_begin_again(last: int) -> None:
+    def run() -> Any:
+        publisher = Publisher()
+        publisher.client._last_mid = last
+        return [publisher.client.publish("a", b"x").mid for _ in range(3)], publisher.client._last_mid
+
+    compare(run)
+
+
 def test_a_topic_that_is_too_long() -> None:
     def run() -> Any:
         publisher = Publisher()
@@ -149,15 +201,24 @@ def test_a_topic_that_is_too_long() -> None:
 
 
 def test_a_packet_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Long(bytes):
-        def __len__(self) -> int:
-            return 268_435_455
+    """The host says which is, in ``publish`` and again below it."""
+    monkeypatch.setattr("fastws.hosts.paho_mqtt.publishing._LARGEST", 100)
+    plain = Client._pack_remaining_length
 
-    monkeypatch.setattr("fastws.hosts.paho_mqtt.packets._LARGEST", 100)
+    def pack(self: Any, packet: bytearray, length: int) -> Any:
+        if length > 20_000:
+            raise ValueError("Packet too large")
+        return plain(self, packet, length)
 
     def run() -> Any:
-        publisher = Publisher()
-        return [called(publisher.client._send_publish, 1, b"a", one) for one in (Long(b"x"), bytes(96), bytes(97))]
+        with monkeypatch.context() as patch:
+            patch.setattr(Client, "_pack_remaining_length", pack)
+            publisher = Publisher()
+            results = [
+                called(publisher.client._send_publish, 1, b"a", bytes(size)) for size in (19_997, 19_998, 90_000)
+            ]
+            results += [called(publisher.client.publish, "a", bytes(size)) for size in (100, 101, 90_000)]
+            return [result if result[0] == "raised" else result[0] for result in results], publisher.tell()
 
     compare(run)
 
@@ -205,6 +266,18 @@ def test_errors_of_the_socket(qos: int, error: Exception, size: int) -> None:
             results.append(called(client.want_write))
         results += [called(client.loop_write) for _ in range(3)]
         return results, publisher.tell()
+
+    compare(run)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1)], ids=repr)
+def test_a_program_that_is_stopped_while_it_sends(error: BaseException) -> None:
+    def run() -> Any:
+        publisher = Publisher(takes=(error,))
+        with pytest.raises(type(error)):
+            publisher.client.publish("a", b"first")
+        after = publisher.tell()
+        return after, _info(publisher.client.publish("a", b"second")), publisher.tell()
 
     compare(run)
 
@@ -285,6 +358,96 @@ def test_another_thread_writes_first() -> None:
     compare(run)
 
 
+class Bell:
+    """The end of a pair of sockets that wakes a loop in another thread."""
+
+    def __init__(self, publisher: Publisher, error: BaseException | None = None) -> None:
+        self.publisher, self.error = publisher, error
+
+    def send(self, data: bytes) -> int:
+        self.publisher.seen.append(("woken", data, len(self.publisher.socket.sent)))
+        if self.error is not None:
+            raise type(self.error)(*self.error.args)
+        return 1
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("size", [5, 40_000])
+@pytest.mark.parametrize("thread", [None, object()], ids=["own loop", "loop of a thread"])
+@pytest.mark.parametrize(
+    "error", [None, BlockingIOError(11, "full"), OSError(9, "closed"), KeyboardInterrupt()], ids=repr
+)
+def test_a_loop_that_waits_is_woken(error: BaseException | None, thread: Any, size: int) -> None:
+    """Before anything is sent; what could not wake it is in the queue."""
+
+    def run() -> Any:
+        publisher = Publisher()
+        client = publisher.client
+        client._sockpairW, client._thread = Bell(publisher, error), thread
+
+        def publish(payload: bytes) -> Any:
+            try:
+                return _info(client.publish("a", payload))
+            except BaseException as raised:
+                if type(raised) is not type(error):
+                    raise
+                return type(raised), raised.args
+
+        results = [publish(bytes(size)), publish(b"second")]
+        packets = [(bytes(packet["packet"]), packet["info"] is None) for packet in client._out_packet]
+        before = publisher.tell()
+        client._thread = client._sockpairW = None
+        return results, packets, before, client.loop_write(), publisher.tell()
+
+    compare(run)
+
+
+@pytest.mark.parametrize("takes", [(), (BlockingIOError(11, "try again"),)], ids=["at once", "later"])
+def test_who_waits_for_a_message_is_told(takes: tuple[Any, ...]) -> None:
+    """Also for one that is sent again and that somebody waits for by now."""
+
+    class Noting(threading.Condition):
+        def wait(self, timeout: float | None = None) -> bool:
+            waiting.set()
+            return super().wait(timeout)
+
+    waiting = threading.Event()
+    with fastws.hosts.accelerated("paho-mqtt"):
+        publisher = Publisher(takes=takes)
+        info: Any = paho.MQTTMessageInfo(7)
+        info._condition = Noting()
+        thread = threading.Thread(target=info.wait_for_publish, daemon=True)
+        thread.start()
+        assert waiting.wait(60)
+        assert publisher.client._send_publish(7, b"a", b"x", 0, False, False, info) == 0
+        publisher.client.loop_write()
+        thread.join(60)
+        assert not thread.is_alive()
+    assert info.is_published()
+
+
+@pytest.mark.parametrize("turn", ["restored", "accelerated"])
+@pytest.mark.parametrize("takes", [(BlockingIOError(11, "try again"),), (ssl.SSLWantWriteError("write"),)], ids=repr)
+def test_what_waits_is_sent_by_whoever_comes(takes: tuple[Any, ...], turn: str) -> None:
+    publisher = Publisher(takes=takes)
+    client, payloads = publisher.client, [bytes(5), bytes(40_000), b"last"]
+    first, second = fastws.hosts.restore, fastws.hosts.accelerate
+    if turn == "restored":
+        first, second = second, first
+    first("paho-mqtt")
+    client.publish("a", payloads[0])
+    second("paho-mqtt")
+    # The queue is written in the order of the messages, and each has one frame.
+    for payload in payloads[1:]:
+        client.publish("a", payload)
+    fastws.hosts.restore()
+    frames = FrameDecoder(Role.SERVER, max_frame_size=1 << 20).feed(b"".join(publisher.socket.sent[1:]))
+    assert [frame.payload.partition(b"a")[2] for frame in frames] == payloads
+    assert not client.want_write()
+
+
 def test_the_end_of_a_connection() -> None:
     def run() -> Any:
         publisher = Publisher()
@@ -338,6 +501,113 @@ def test_subclasses_keep_their_say() -> None:
         return infos, publisher.client.loop_write(), Loud.log, publisher.tell()
 
     compare(run)
+
+
+_STEPS = [
+    "_raise_for_invalid_topic",
+    "_mid_generate",
+    "_send_publish",
+    "_easy_log",
+    "_packet_queue",
+    "loop_write",
+    "_packet_write",
+    "_sock_send",
+    "want_write",
+    "_call_socket_register_write",
+    "_call_socket_unregister_write",
+    "_loop_rc_handle",
+]
+
+
+def _noted(name: str, publisher: Publisher, function: Callable[..., Any]) -> Any:
+    def step(*given: Any) -> Any:
+        simple = [str(one)[:80] for one in given if isinstance(one, (str, bytes, bytearray, int))]
+        publisher.seen.append((name, len(given), simple))
+        return function(*given)
+
+    return step
+
+
+@pytest.mark.parametrize("name", _STEPS)
+@pytest.mark.parametrize("of_class", [True, False], ids=["subclass", "client"])
+def test_each_step_that_is_somebodys_own(name: str, of_class: bool) -> None:
+    """A client, or its class, may do one step in its own way."""
+
+    def run() -> Any:
+        publisher = Publisher(
+            takes=(1 << 30, BlockingIOError(11, "try again"), 1 << 30, ConnectionResetError(104, "reset"))
+        )
+        client = publisher.client
+        # Not every name that a client has of its own is a step.
+        client.somebodys_own = True
+        step = _noted(name, publisher, getattr(Client if of_class else client, name))
+        if of_class:
+            is_static = isinstance(vars(Client)[name], staticmethod)
+            client.__class__ = type("Own", (Client,), {name: staticmethod(step) if is_static else step})
+        else:
+            setattr(client, name, step)
+        results = [called(client.publish, "a", bytes(size), qos)[0] for size in (5, 40_000) for qos in (0, 1)]
+        return results, client.loop_write(), publisher.tell()
+
+    compare(run)
+
+
+@pytest.mark.parametrize("name", ["on_log", "on_publish"])
+def test_callbacks_that_are_a_subclass_s_own(name: str) -> None:
+    def run() -> Any:
+        publisher = Publisher()
+        seen: list[Any] = []
+        own = property(lambda _: lambda *told: seen.append([str(one) for one in told[2:]]))
+        publisher.client.__class__ = type("Own", (Client,), {name: own})
+        return _info(publisher.client.publish("a", b"x")), seen, publisher.tell()
+
+    (_, seen, __) = compare(run)
+    assert len(seen) == 1
+
+
+def test_locks_are_asked_for_by_name() -> None:
+    """Programs that have no threads put locks there that do nothing."""
+
+    class NoLock:
+        def __init__(self, name: str, taken: list[str]) -> None:
+            self.name, self.taken = name, taken
+
+        def __enter__(self) -> None:
+            self.taken.append(self.name)
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def acquire(self, *_: object) -> bool:
+            self.taken.append(self.name)
+            return True
+
+        def release(self) -> None:
+            pass
+
+    def run() -> Any:
+        publisher, taken = Publisher(), list[str]()
+        for name in ("_mid_generate_mutex", "_in_callback_mutex", "_msgtime_mutex", "_callback_mutex"):
+            setattr(publisher.client, name, NoLock(name, taken))
+        infos = [_info(publisher.client.publish("a", b"x", qos)) for qos in (0, 1)]
+        # That a callback is read under a lock which nobody else holds for longer cannot be seen.
+        return infos, [name for name in taken if name != "_callback_mutex"], publisher.tell()
+
+    compare(run)
+
+
+def test_a_class_of_infos_that_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other(paho.MQTTMessageInfo):
+        pass
+
+    def run() -> Any:
+        monkeypatch.setattr(paho, "MQTTMessageInfo", Other)
+        info = _info(Publisher().client.publish("a", b"x"))
+        monkeypatch.undo()
+        return info
+
+    with fastws.hosts.accelerated("paho-mqtt"):
+        assert run()[0] == "Other"
 
 
 def test_a_subclass_that_is_not_on_the_way() -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _NOT_HIT = (
     "paho.mqtt.client._WebsocketWrapper._create_frame",
     "paho.mqtt.client._WebsocketWrapper._recv_impl",
+    "paho.mqtt.client.Client.publish",
     "paho.mqtt.client.Client._send_publish",
 )
 

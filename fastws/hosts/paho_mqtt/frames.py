@@ -19,19 +19,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FunctionType, ModuleType
 
-__all__ = ["RETURNS_BYTEARRAY", "RETURNS_BYTES", "make_create_frame", "make_recv_impl", "make_send_impl"]
+__all__ = [
+    "BINARY",
+    "RETURNS_BYTEARRAY",
+    "RETURNS_BYTES",
+    "SYSTEM_RANDOM",
+    "frame_sender",
+    "make_create_frame",
+    "make_recv_impl",
+    "make_send_impl",
+]
 
 #: Digests of `_recv_impl`: the first returns `bytearray`, the second `bytes`.
 RETURNS_BYTEARRAY: Final = "1be810f30515e43b"
 RETURNS_BYTES: Final = "81bfa50f8effc3e3"
 
-_BINARY: Final = 2
+#: The opcode.
+BINARY: Final = 2
 
 # From so many bytes on, a copy that is avoided is worth some calls more.
 _LARGE: Final = 4096
 
-# While this is what `os.urandom` is, keys may come from the codec.
-_SYSTEM_RANDOM: Final = os.urandom
+#: While this is what `os.urandom` is, keys may come from the codec.
+SYSTEM_RANDOM: Final = os.urandom
 
 # Sockets that do not keep what they were told to send.
 _SYSTEM_SOCKETS: Final = (socket.socket, ssl.SSLSocket)
@@ -39,7 +49,7 @@ _SYSTEM_SOCKETS: Final = (socket.socket, ssl.SSLSocket)
 
 def make_create_frame(plain: FunctionType, backend: ModuleType) -> Any:
     encode_header, mask_inplace, new_key = backend.encode_header, backend.mask_inplace, backend.new_key
-    system_random, one, data_opcodes, join = _SYSTEM_RANDOM, 1, (0, 1, 2), bytearray().join
+    system_random, one, data_opcodes, join = SYSTEM_RANDOM, 1, (0, 1, 2), bytearray().join
 
     def _create_frame(self: Any, opcode: Any, data: Any, do_masking: Any = 1) -> Any:
         if (
@@ -60,9 +70,9 @@ def make_create_frame(plain: FunctionType, backend: ModuleType) -> Any:
 
 def make_send_impl(plain: FunctionType, backend: ModuleType) -> Any:
     encode_frame, new_key, build_large, packet = backend.encode_frame, backend.new_key, _build_large, Packet
-    wrapper, system_random, binary, large = plain.__globals__["_WebsocketWrapper"], _SYSTEM_RANDOM, _BINARY, _LARGE
-    encode_header, build_in_place, system_sockets = backend.encode_header, _build_in_place, _SYSTEM_SOCKETS
-    mask_inplace = backend.mask_inplace
+    wrapper, system_random, binary, large = plain.__globals__["_WebsocketWrapper"], SYSTEM_RANDOM, BINARY, _LARGE
+    encode_header, build_in_place = backend.encode_header, _build_in_place
+    mask_inplace, go_on = backend.mask_inplace, frame_sender()
 
     def _send_impl(self: Any, data: Any) -> Any:
         buffer = self._sendbuffer
@@ -85,21 +95,32 @@ def make_send_impl(plain: FunctionType, backend: ModuleType) -> Any:
             else:
                 build_large(buffer, encode_header(binary, size, key=key), data, key, mask_inplace)
             self._requested_size = size
-        sock = self._socket
+        return go_on(self, self._socket.send(self._sendbuffer))
+
+    return _send_impl
+
+
+def frame_sender() -> Callable[[Any, Any], int]:
+    """What sends the rest of a frame after a socket has taken some of it; tells what `_send_impl` does."""
+    system_sockets = _SYSTEM_SOCKETS
+
+    def go_on(wrapper: Any, length: Any) -> int:
+        sock = wrapper._socket
         while True:
-            length = sock.send(self._sendbuffer)
-            rest = self._sendbuffer
+            rest = wrapper._sendbuffer
             if type(length) is not int or not 0 < length < len(rest):
-                self._sendbuffer = rest = rest[length:]
-                return 0 if rest else self._requested_size
+                wrapper._sendbuffer = rest = rest[length:]
+                size: int = wrapper._requested_size
+                return 0 if rest else size
             # The host returns 0 here, and its client then forgets the packet: the rest of the frame stays behind, and
             # the next packet is mutilated. A socket that is full says so, and then the client tries again.
             if type(sock) in system_sockets:
                 del rest[:length]
             else:
-                self._sendbuffer = rest[length:]
+                wrapper._sendbuffer = rest[length:]
+            length = sock.send(wrapper._sendbuffer)
 
-    return _send_impl
+    return go_on
 
 
 def _build_in_place(packet: bytearray, header: bytes, key: bytes, mask_inplace: Callable[..., object]) -> None:

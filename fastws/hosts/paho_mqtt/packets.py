@@ -1,4 +1,4 @@
-"""paho's client over its WebSocket: packets made and queued, and the queue written.
+"""paho's client over its WebSocket: packets in the queue, and how it is written.
 
 What is sent by TCP, or by a WebSocket of a class of somebody else, takes the host's own way. A subclass of the client
 keeps its say in ``_easy_log``, ``_packet_queue``, ``_packet_write``, ``_sock_send``, ``want_write`` and the callbacks.
@@ -8,32 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..rebase import rebase
-from ..shape import digest
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FunctionType, ModuleType
 
-__all__ = ["TAKES_ARRAYS", "TAKES_BYTES", "Packet", "make_loop_write", "make_packet_write", "make_send_publish"]
-
-#: Digests of `_send_publish`: the first refuses a `bytearray`.
-TAKES_BYTES: Final = "71dcd72e5ea4cb94"
-TAKES_ARRAYS: Final = "ab39591e3ad3cefe"
+__all__ = ["Packet", "make_loop_write", "make_packet_write", "published_teller"]
 
 # Globals of the host's module, which the replacements read there, see `rebase`.
-MQTT_LOG_DEBUG: Any = None
 MQTT_LOG_ERR: Any = None
-PUBLISH: Any = None
-Properties: Any = None
-ReasonCode: Any = None
-struct: Any = None
 time_func: Any = None
-
-# From so many bytes on, a copy of a packet costs more than what it takes to do without.
-_LARGE: Final = 32 * 1024
-
-# The largest packet that MQTT has a length for (MQTT 3.1.1 §2.2.3).
-_LARGEST: Final = 268_435_455
 
 
 class Packet(bytearray):
@@ -51,70 +34,6 @@ class Packet(bytearray):
 
 
 _WHOLE: Final = slice(0, None)
-
-
-def make_send_publish(plain: FunctionType, _: ModuleType) -> Any:
-    host = plain.__globals__
-    wrapper, version_5, large, largest = host["_WebsocketWrapper"], host["MQTTv5"], _LARGE, _LARGEST
-    client, is_untouched, new_packet = host["Client"], _is_untouched, Packet
-    kinds = (bytes,) if digest(plain) == TAKES_BYTES else (bytes, bytearray)
-
-    def _send_publish(
-        self: Any,
-        mid: Any,
-        topic: Any,
-        payload: Any = b"",
-        qos: Any = 0,
-        retain: Any = False,
-        dup: Any = False,
-        info: Any = None,
-        properties: Any = None,
-    ) -> Any:
-        size = len(payload) if type(payload) in kinds else 0
-        if (
-            not size
-            or type(topic) is not bytes
-            or type(qos) is not int
-            or type(self._sock) is not wrapper
-            or self._protocol == version_5
-        ):
-            return plain(self, mid, topic, payload, qos, retain, dup, info, properties)
-        length = 2 + len(topic) + size + (2 if qos > 0 else 0)
-        if length > largest:
-            return plain(self, mid, topic, payload, qos, retain, dup, info, properties)
-        packet = new_packet() if size >= large and is_untouched(type(self), client) else bytearray()
-        packet.append(PUBLISH | ((dup & 0x1) << 3) | (qos << 1) | retain)
-        self._easy_log(
-            MQTT_LOG_DEBUG,
-            "Sending PUBLISH (d%d, q%d, r%d, m%d), '%s', ... (%d bytes)",
-            dup,
-            qos,
-            retain,
-            mid,
-            topic,
-            size,
-        )
-        while length > 127:
-            packet.append(length & 127 | 128)
-            length >>= 7
-        packet.append(length)
-        packet += struct.pack("!H", len(topic))
-        packet += topic
-        if qos > 0:
-            packet += struct.pack("!H", mid)
-        packet += payload
-        return self._packet_queue(PUBLISH, packet, mid, qos, info)
-
-    return _send_publish
-
-
-def _is_untouched(kind: type[Any], client: type[Any]) -> bool:
-    """Whether no subclass sees a packet on its way from the queue to the WebSocket."""
-    return kind is client or all(getattr(kind, name) is getattr(client, name) for name in _WAY)
-
-
-# What a packet passes through.
-_WAY: Final = ("_packet_queue", "_packet_write", "_sock_send")
 
 
 def make_loop_write(plain: FunctionType, _: ModuleType) -> Any:
@@ -144,7 +63,7 @@ def make_packet_write(plain: FunctionType, _: ModuleType) -> Any:  # noqa: C901 
     host = plain.__globals__
     wrapper, codes, publish = host["_WebsocketWrapper"], host["MQTTErrorCode"], int(host["PUBLISH"])
     success, again, lost = codes.MQTT_ERR_SUCCESS, codes.MQTT_ERR_AGAIN, codes.MQTT_ERR_CONN_LOST
-    tell = rebase(_tell_published(host), plain)
+    tell = published_teller(host)
 
     def _packet_write(self: Any) -> Any:  # noqa: C901
         """Write what is published, and leave the rest to the host: it knows what follows each packet."""
@@ -178,7 +97,7 @@ def make_packet_write(plain: FunctionType, _: ModuleType) -> Any:  # noqa: C901 
             if packet["to_process"]:
                 self._out_packet.appendleft(packet)
             elif packet["qos"] == 0:
-                tell(self, packet)
+                tell(self, packet["mid"], packet["info"])
         with self._msgtime_mutex:
             self._last_msg_out = time_func()
         return success
@@ -186,28 +105,28 @@ def make_packet_write(plain: FunctionType, _: ModuleType) -> Any:  # noqa: C901 
     return _packet_write
 
 
-def _tell_published(host: dict[str, Any]) -> Any:
+def published_teller(host: dict[str, Any]) -> Callable[[Any, Any, Any], None]:
+    """What tells the program that a packet of QoS 0 has left."""
     version_1, version_2 = host["CallbackAPIVersion"].VERSION1, host["CallbackAPIVersion"].VERSION2
     acknowledged = host["PacketTypes"].PUBACK
 
-    def tell(self: Any, packet: Any) -> None:
-        """Tell the program that a packet of QoS 0 has left."""
+    def tell(self: Any, mid: Any, info: Any) -> None:
         with self._callback_mutex:
             on_publish = self.on_publish
         if on_publish:
             with self._in_callback_mutex:
                 try:
                     if self._callback_api_version == version_1:
-                        on_publish(self, self._userdata, packet["mid"])
+                        on_publish(self, self._userdata, mid)
                     elif self._callback_api_version == version_2:
-                        reason = ReasonCode(acknowledged)
-                        on_publish(self, self._userdata, packet["mid"], reason, Properties(acknowledged))
+                        reason, properties = host["ReasonCode"](acknowledged), host["Properties"](acknowledged)
+                        on_publish(self, self._userdata, mid, reason, properties)
                     else:
                         raise RuntimeError("Unsupported callback API version")
                 except Exception as error:
-                    self._easy_log(MQTT_LOG_ERR, "Caught exception in on_publish: %s", error)
+                    self._easy_log(host["MQTT_LOG_ERR"], "Caught exception in on_publish: %s", error)
                     if not self.suppress_exceptions:
                         raise
-        packet["info"]._set_as_published()
+        info._set_as_published()
 
     return tell
