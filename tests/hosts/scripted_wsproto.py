@@ -24,11 +24,16 @@ def connect(*, client: bool, extensions: Sequence[Extension] = (), kind: type[Co
     return kind(ConnectionType.CLIENT if client else ConnectionType.SERVER, list(extensions))
 
 
-def play(script: Iterable[bytes | None], connection: Connection) -> list[Any]:
-    """Feed a connection and take every event after each piece; what happened, with the state after each step."""
+def play(script: Iterable[bytes | None], connection: Connection, *, looking: bool = True) -> list[Any]:
+    """Feed a connection and take every event after each piece; what happened, with the state after each step.
+
+    Args:
+        looking: whether somebody looks at the state between the piece and the events, too.
+    """
     trace: list[Any] = []
     for piece in script:
-        trace.append((called(connection.receive_data, piece), state(connection)))
+        result = called(connection.receive_data, piece)
+        trace.append((result, state(connection) if looking else None))
         for event in connection.events():
             trace.append((told(event), state(connection)))  # noqa: PERF401 - the state changes with each event
         trace.append(state(connection))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -11,80 +12,39 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wsproto import events, extensions, frame_protocol
-from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, ParseFailed
+from wsproto.frame_protocol import Buffer, CloseReason, FrameDecoder, FrameProtocol, ParseFailed
 
 import fastws.hosts
+from fastws.hosts.wsproto import events as adapter_events
 from oracles import frame
 from recording import called, same_on, told
 from scripted import in_pieces
 from scripted_wsproto import connect, play, state
 from traffic import (
     BINARY,
-    CLOSE,
     CONT,
     PING,
-    PONG,
     TEXT,
     UNFINISHED_BINARY,
     UNFINISHED_CONT,
     UNFINISHED_TEXT,
+    first_bytes,
+    payloads,
+    streams,
 )
 from vectors import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from wsproto.connection import Connection
+
 pytestmark = pytest.mark.usefixtures("adapted")
 
-# name → (first byte, payload, form of the length) of each frame; None for the form leaves the shortest
+STREAMS = {True: streams(None), False: streams(KEY)}
+
+# first byte, payload, form of the length of each frame; without a form it is the shortest
 Frames = list[tuple[Any, ...]]
-STREAMS: dict[str, Frames] = {
-    "text": [(TEXT, "héllo".encode())],
-    "empty text": [(TEXT, b"")],
-    "binary": [(BINARY, bytes(range(40)))],
-    "empty binary": [(BINARY, b"")],
-    "three messages": [(TEXT, b"a"), (BINARY, b"\xff"), (TEXT, "中文".encode())],
-    "fragments": [(UNFINISHED_TEXT, b"\xe4\xb8"), (UNFINISHED_CONT, b"\xad"), (CONT, b"!"), (TEXT, b"x")],
-    "binary fragments": [(UNFINISHED_BINARY, b"\xff\xfe"), (CONT, b"\xfd"), (TEXT, b"x")],
-    "empty fragments": [(UNFINISHED_TEXT, b""), (UNFINISHED_CONT, b""), (CONT, b"x")],
-    "only empty fragments": [(UNFINISHED_TEXT, b""), (CONT, b"")],
-    "control frames between": [
-        (UNFINISHED_TEXT, b"ab"), (PING, b"?"), (PONG, b"!"), (CONT, b"cd"), (PING, b""), (TEXT, b"e"),
-    ],
-    "text after unfinished": [(UNFINISHED_TEXT, b"ab"), (TEXT, b"cd"), (CONT, b"ef")],
-    "binary after unfinished": [(UNFINISHED_TEXT, b"ab"), (UNFINISHED_BINARY, b"cd"), (CONT, b"ef")],
-    "nothing to continue": [(CONT, b"ab"), (TEXT, b"cd")],
-    "pings": [(PING, b""), (PING, bytes(125)), (TEXT, b"x")],
-    "ping of 126": [(PING, bytes(126)), (TEXT, b"x")],
-    "ping without fin": [(0x09, b"x"), (TEXT, b"x")],
-    "close": [(CLOSE, b"\x03\xe8bye"), (TEXT, b"x")],
-    "message and close": [(TEXT, b"x"), (CLOSE, b""), (TEXT, b"x")],
-    "close of 1": [(CLOSE, b"\x03"), (TEXT, b"x")],
-    "close with bad code": [(CLOSE, b"\x03\xed"), (TEXT, b"x")],
-    "close with bad reason": [(CLOSE, b"\x03\xe8\xff"), (TEXT, b"x")],
-    "close without fin": [(0x08, b"\x03\xe8"), (TEXT, b"x")],
-    "reserved bit 1": [(TEXT, b"a"), (0xC1, b"x"), (TEXT, b"x")],
-    "reserved bit 2": [(0xA1, b"x"), (TEXT, b"x")],
-    "reserved bit 3": [(0x91, b"x"), (TEXT, b"x")],
-    "reserved bit of a ping": [(0xC9, b"x"), (TEXT, b"x")],
-    "reserved opcode": [(0x83, b"x"), (TEXT, b"x")],
-    "reserved control opcode": [(0x8B, b"x"), (TEXT, b"x")],
-    "reserved opcode without fin": [(0x0F, b"x"), (TEXT, b"x")],
-    "125 and 126 bytes": [(TEXT, b"x" * 125), (TEXT, b"x" * 126), (BINARY, b"x" * 126)],
-    "long form of a short length": [(TEXT, b"ab", 16), (TEXT, b"x")],
-    "longer form of a short length": [(BINARY, b"ab", 64), (TEXT, b"x")],
-    "longer form of 126": [(BINARY, bytes(126), 64), (TEXT, b"x")],
-    "long form of a ping": [(PING, b"ab", 16), (TEXT, b"x")],
-    "invalid text": [(TEXT, b"good"), (TEXT, b"ab\xff"), (TEXT, b"x")],
-    "overlong text": [(TEXT, b"\xc0\xaf"), (TEXT, b"x")],
-    "surrogate": [(TEXT, b"\xed\xa0\x80"), (TEXT, b"x")],
-    "first half of a surrogate": [(TEXT, b"\xed\xa0"), (TEXT, b"x")],
-    "first half of a surrogate in fragments": [(UNFINISHED_TEXT, b"a\xed\xa0"), (CONT, b"\x80"), (TEXT, b"x")],
-    "above U+10FFFF": [(TEXT, b"\xf4\x90\x80\x80"), (TEXT, b"x")],
-    "unfinished code point": [(TEXT, b"ab\xe4\xb8"), (TEXT, b"x")],
-    "invalid fragments": [(UNFINISHED_TEXT, b"\xe4"), (CONT, b"x"), (TEXT, b"x")],
-    "unfinished code point in fragments": [(UNFINISHED_TEXT, b"a"), (CONT, b"\xe4"), (TEXT, b"x")],
-}  # fmt: skip
 
 RAW: dict[str, bytes] = {
     "length with its top bit": b"\x82\x7f\x80" + bytes(7) + b"abc",
@@ -101,7 +61,7 @@ def stream(frames: Frames, *, client: bool) -> bytes:
 
 
 _roles = pytest.mark.parametrize("client", [True, False], ids=["client", "server"])
-_streams = pytest.mark.parametrize("frames", STREAMS.values(), ids=STREAMS)
+_streams = pytest.mark.parametrize("name", STREAMS[True])
 
 
 def compare(run: Callable[[], Any]) -> None:
@@ -109,36 +69,36 @@ def compare(run: Callable[[], Any]) -> None:
     same_on("wsproto", run)
 
 
-def compare_scripts(client: bool, *scripts: Iterable[bytes | None]) -> None:
+def compare_scripts(client: bool, *scripts: Iterable[bytes | None], looking: bool = True) -> None:
     given = [list(script) for script in scripts]
-    compare(lambda: [play(script, connect(client=client)) for script in given])
+    compare(lambda: [play(script, connect(client=client), looking=looking) for script in given])
 
 
 @_roles
 @_streams
-def test_one_piece_and_single_bytes(frames: Frames, client: bool) -> None:
-    data = stream(frames, client=client)
+def test_one_piece_and_single_bytes(name: str, client: bool) -> None:
+    data = STREAMS[client][name]
     compare_scripts(client, [data, None, b""], [*in_pieces(data, range(1, len(data))), None])
 
 
 @_roles
 @_streams
-def test_every_split(frames: Frames, client: bool) -> None:
-    data = stream(frames, client=client)
+def test_every_split(name: str, client: bool) -> None:
+    data = STREAMS[client][name]
     compare_scripts(client, *[in_pieces(data, [cut]) for cut in range(1, min(len(data), 50))])
 
 
 @_roles
 @_streams
-def test_the_end_at_every_byte(frames: Frames, client: bool) -> None:
-    data = stream(frames, client=client)
+def test_the_end_at_every_byte(name: str, client: bool) -> None:
+    data = STREAMS[client][name]
     compare_scripts(client, [None], *[[data[:end], None, data[end:]] for end in range(min(len(data), 50))])
 
 
 @_streams
 @_roles
-def test_frames_of_the_wrong_side(frames: Frames, client: bool) -> None:
-    data = stream(frames, client=not client)
+def test_frames_of_the_wrong_side(name: str, client: bool) -> None:
+    data = STREAMS[not client][name]
     compare_scripts(client, [data], *[in_pieces(data, [cut]) for cut in range(1, 7)])
 
 
@@ -188,6 +148,137 @@ def test_code_points_cut_anywhere(sequence: bytes, around: bytes, client: bool) 
         two = stream([(UNFINISHED_TEXT, text[:cut]), (CONT, text[cut:])], client=client) + after
         scripts += [[two], in_pieces(two, range(1, len(two)))]
     compare_scripts(client, *scripts)
+
+
+# Held as it was received ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def all_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every piece of a frame is large enough to stay as it was received."""
+    monkeypatch.setattr(adapter_events, "LARGE", 2)
+
+
+@_roles
+@_streams
+@pytest.mark.usefixtures("all_held")
+def test_pieces_that_are_held(name: str, client: bool) -> None:
+    data = STREAMS[client][name]
+    splits = [in_pieces(data, [cut]) for cut in range(1, min(len(data), 40))]
+    steps = [in_pieces(data, range(step, len(data), step)) for step in (1, 2, 3, 7)]
+    compare_scripts(client, *splits, *[[*pieces, None] for pieces in steps], looking=False)
+    compare_scripts(client, *steps)
+
+
+@_roles
+@pytest.mark.parametrize("first", [TEXT, BINARY, UNFINISHED_TEXT, 0xC1, 0x83])
+@pytest.mark.parametrize("form", [None, 64])
+def test_long_frames_that_are_held(form: int | None, first: int, client: bool) -> None:
+    """From their headers on, in pieces, and with what follows them."""
+    letters = ("aé中😀" * 9000).encode()
+    data = stream([(TEXT, b"x"), (first, letters, form), (CONT, b""), (PING, b"?"), (TEXT, b"y")], client=client)
+    start = data.index(b"\x81", 1) if first == TEXT else len(stream([(TEXT, b"x")], client=client))
+    end = len(data) - len(stream([(CONT, b""), (PING, b"?"), (TEXT, b"y")], client=client))
+    cuts = [
+        [start],
+        [start, start + 30_000],
+        [start, start + 30_001, start + 60_003],
+        [start, end - 9000],
+        [end - 9001, end],
+    ]
+    scripts = [in_pieces(data, cut) for cut in cuts]
+    compare_scripts(client, *scripts, looking=False)
+    compare_scripts(client, *scripts)
+
+
+def _begun(client: bool, first: int = TEXT) -> tuple[Connection, bytes]:
+    """A connection in the middle of a frame, whose next piece is large, and that piece."""
+    text = b"x" * 20_000
+    data = stream([(first, text), (TEXT, b"y")], client=client)
+    connection = connect(client=client)
+    connection.receive_data(data[:-16_000])
+    assert len(list(connection.events())) == 1
+    return connection, data[-16_000:]
+
+
+@_roles
+def test_a_large_piece_is_not_copied(client: bool) -> None:
+    with fastws.hosts.accelerated("wsproto"):
+        connection, piece = _begun(client)
+        buffer = connection._proto._frame_decoder.buffer
+        array = buffer.buffer
+        connection.receive_data(piece)
+        assert not array
+        assert isinstance(buffer, Buffer)
+        assert [vars(event)["message_finished"] for event in connection.events()] == [True, True]
+        assert type(buffer) is Buffer
+        assert buffer.buffer is array
+        assert not array
+
+
+_LOOKS: dict[str, Callable[[Any], Any]] = {
+    "buffer": lambda buffer: bytes(buffer.buffer),
+    "len": len,
+    "consume_at_most": lambda buffer: (bytes(buffer.consume_at_most(5)), buffer.rollback()),
+    "consume_exactly": lambda buffer: (bytes(buffer.consume_exactly(7)), buffer.rollback()),
+    "commit": lambda buffer: buffer.commit(),
+    "feed": lambda buffer: buffer.feed(b""),
+    "copy": lambda buffer: (copy.copy(buffer).buffer[:9], copy.deepcopy(buffer).buffer[:9]),
+    "put": lambda buffer: setattr(buffer, "buffer", buffer.buffer[:]),
+    "put another": lambda buffer: setattr(buffer, "buffer", bytearray(b"x" * 4001)),
+}
+
+
+@_roles
+@pytest.mark.parametrize("looks", _LOOKS.values(), ids=_LOOKS)
+@pytest.mark.parametrize("restored", [True, False])
+def test_whoever_looks_finds_the_bytes(looks: Callable[[Any], Any], client: bool, restored: bool) -> None:
+    """Also when the host was restored meanwhile."""
+
+    def run() -> list[Any]:
+        connection, piece = _begun(client)
+        connection.receive_data(piece)
+        if restored:
+            fastws.hosts.restore("wsproto")
+        trace = [told(looks(connection._proto._frame_decoder.buffer)), state(connection)]
+        return [*trace, [told(event) for event in connection.events()], state(connection)]
+
+    compare(run)
+
+
+@_roles
+@pytest.mark.parametrize("turn", [fastws.hosts.restore, fastws.hosts.accelerate, None], ids=["restored", "again", "-"])
+@pytest.mark.parametrize("more", [b"", b"\x81", bytes(9000)], ids=len)
+def test_more_arrives_before_anybody_takes_it(more: bytes, turn: Any, client: bool) -> None:
+    def run(turn: Any) -> list[Any]:
+        connection, piece = _begun(client, BINARY)
+        waiting = connection.events()
+        connection.receive_data(piece[:9000])
+        if turn is not None:
+            fastws.hosts.restore("wsproto")
+            turn("wsproto")
+        connection.receive_data(piece[9000:] + more)
+        trace = [(told(event), state(connection)) for event in waiting]
+        connection.receive_data(more)
+        return [*trace, called(lambda: [told(event) for event in connection.events()]), state(connection)]
+
+    with fastws.hosts.accelerated("wsproto"):
+        fast = run(turn)
+    fastws.hosts.restore()
+    assert fast == run(None)
+
+
+@_roles
+def test_what_is_held_is_found_by_an_iteration_that_goes_on(client: bool) -> None:
+    def run() -> list[Any]:
+        connection, piece = _begun(client)
+        connection.receive_data(piece[:100])
+        waiting = connection.events()
+        trace = [told(next(waiting))]
+        connection.receive_data(piece[100:])
+        return [*trace, *[(told(event), state(connection)) for event in waiting]]
+
+    compare(run)
 
 
 # Iterating ------------------------------------------------------------------------------------------------------------
@@ -406,25 +497,20 @@ def test_any_extension(answers: dict[str, Any], client: bool, monkeypatch: pytes
 
 # Random traffic -------------------------------------------------------------------------------------------------------
 
-_payloads = st.one_of(st.binary(max_size=140), st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")))
-_frames = st.tuples(
-    st.one_of(st.sampled_from([TEXT, TEXT, BINARY, CONT, CLOSE, PING, PONG, 0x01, 0x02, 0x00]), st.integers(0, 255)),
-    _payloads,
-)
-
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    frames=st.lists(_frames, min_size=1, max_size=8),
+    frames=st.lists(st.tuples(first_bytes, payloads), min_size=1, max_size=8),
     key=st.one_of(st.none(), st.binary(min_size=4, max_size=4)),
     cuts=st.lists(st.integers(1, 400), max_size=8),
     cut_off=st.integers(0, 3),
+    looking=st.booleans(),
 )
-def test_random_traffic(frames: Frames, key: bytes | None, cuts: list[int], cut_off: int) -> None:
+def test_random_traffic(frames: Frames, key: bytes | None, cuts: list[int], cut_off: int, looking: bool) -> None:
     data = b"".join([frame(first, payload, key) for first, payload in frames])
     data = data[: len(data) - cut_off]
     pieces = in_pieces(data, sorted({cut for cut in cuts if cut < len(data)}))
-    compare_scripts(key is None, [*pieces, None])
+    compare_scripts(key is None, [*pieces, None], looking=looking)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -5,7 +5,8 @@ replacements rely on. ``fastws.restore("wsproto")`` undoes it, also for connecti
 are being iterated over: after each event every byte and every state is where the host keeps it.
 
 ``frames.py`` has the header, the mask and the payload, ``messages.py`` the text, ``taking.py`` what goes straight from
-the buffer into an event, ``events.py`` what ``Connection`` makes of all that, ``sending.py`` the other direction.
+the buffer into an event, ``holding.py`` what does not even go into it, ``events.py`` what ``Connection`` makes of all
+that, ``sending.py`` the other direction.
 
 Out of reach: what zlib takes of permessage-deflate, the opening handshake, and the generator that the host resumes for
 control frames, extensions and errors. What is merged here is no longer called, so patching it after ``accelerate`` has

@@ -10,8 +10,9 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from ..shape import digest
-from .frames import frame_protocol_of
-from .taking import event_classes, event_taker, new_event
+from .frames import LARGE, frame_protocol_of
+from .holding import holder, holding_class
+from .taking import event_classes, event_takers, new_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,7 @@ def make_receive_data(plain: FunctionType, _: ModuleType) -> Any:
     frame_protocol, listening = frame_protocol_of(plain), _listening(host)
     connection, protocol, state = host["Connection"], frame_protocol.FrameProtocol, host["Connection"].state
     frame_decoder, buffer_class = frame_protocol.FrameDecoder, frame_protocol.Buffer
+    hold = holder(frame_protocol, LARGE)
 
     def receive_data(self: Any, data: Any) -> Any:
         proto = self._proto
@@ -46,8 +48,10 @@ def make_receive_data(plain: FunctionType, _: ModuleType) -> Any:
             and (type(self) is connection or type(self).state is state)
         ):
             decoder = proto._frame_decoder
-            if type(decoder) is frame_decoder and type(decoder.buffer) is buffer_class:
-                decoder.buffer.buffer += data
+            buffer = decoder.buffer
+            if type(decoder) is frame_decoder and type(buffer) is buffer_class:
+                if not hold(decoder, buffer, data):
+                    buffer.buffer += data
                 return None
         return plain(self, data)
 
@@ -59,11 +63,12 @@ def _listening(host: dict[str, Any]) -> tuple[Any, Any]:
     return host["ConnectionState"].OPEN, host["ConnectionState"].LOCAL_CLOSING
 
 
-def make_events(plain: FunctionType, backend: ModuleType) -> Any:
+def make_events(plain: FunctionType, backend: ModuleType) -> Any:  # noqa: C901 (a call costs here)
     host: Any = plain.__globals__
     frame_protocol, listening, copied = frame_protocol_of(plain), _listening(host), digest(plain) == _BYTEARRAY_EVENTS
     is_usual, event_of = _usual(host, frame_protocol), _teller(host, copied=copied)
-    take = event_taker(event_classes(host), frame_protocol, backend, copied=copied)
+    take, take_held = event_takers(event_classes(host), frame_protocol, backend, copied=copied)
+    holding = holding_class(frame_protocol.Buffer)
 
     def events(self: Any) -> Any:
         while self._events:
@@ -73,15 +78,20 @@ def make_events(plain: FunctionType, backend: ModuleType) -> Any:
             yield from plain(self)
             return
         decoder, assembler, parse_more = proto._frame_decoder, proto._message_decoder, proto._parse_more
-        data, bare = decoder.buffer.buffer, not (decoder.extensions or proto.extensions)
+        bare = not (decoder.extensions or proto.extensions)
         try:
             while True:
                 event = None
                 # A generator without a frame has ended; after a close frame it is about to.
                 if bare and self._state in listening and parse_more.gi_frame is not None:
-                    if not data:
-                        return
-                    event = take(decoder, assembler, data)
+                    buffer = decoder.buffer
+                    if type(buffer) is holding:
+                        event = take_held(decoder, assembler, buffer)
+                    else:
+                        data = buffer.buffer
+                        if not data:
+                            return
+                        event = take(decoder, assembler, data)
                 if event is None:
                     frame = next(parse_more, None)
                     if frame is None:
@@ -99,7 +109,7 @@ def _usual(host: dict[str, Any], frame_protocol: Any) -> Callable[[Any, Any, Any
     protocol, frame_decoder = frame_protocol.FrameProtocol, frame_protocol.FrameDecoder
     message_decoder, buffer_class = frame_protocol.MessageDecoder, frame_protocol.Buffer
     parse_code, (own_text_event, own_binary_event) = protocol._parse_more_gen.__code__, event_classes(host)
-    masker = frame_protocol.XorMaskerSimple
+    masker, holding = frame_protocol.XorMaskerSimple, holding_class(buffer_class)
 
     def is_usual(proto: Any, text_event: Any, binary_event: Any) -> bool:
         if type(proto) is not protocol or text_event is not own_text_event or binary_event is not own_binary_event:
@@ -109,7 +119,7 @@ def _usual(host: dict[str, Any], frame_protocol: Any) -> Callable[[Any, Any, Any
             type(decoder) is frame_decoder
             and frame_protocol.XorMaskerSimple is masker
             and type(proto._message_decoder) is message_decoder
-            and type(decoder.buffer) is buffer_class
+            and (type(decoder.buffer) is buffer_class or type(decoder.buffer) is holding)
             and not decoder.buffer.bytes_used
             and type(parse_more) is GeneratorType
             and parse_more.gi_code is parse_code

@@ -143,6 +143,7 @@ def make_process_buffer(plain: FunctionType, backend: ModuleType) -> Any:
         else:
             with memoryview(data)[:taken] as view:
                 payload = payload_of(view, key)
+        del data[:taken]
         opcode, fin = self.effective_opcode, self.header.fin
         return new_tuple(Frame, (opcode, payload, advance(self, taken, key), fin))
 
@@ -197,11 +198,10 @@ def key_reader(frame_protocol: Any) -> Callable[[Any], Any]:
 
 
 def advancer(frame_protocol: Any) -> Callable[[Any, int, Any], bool]:
-    """What leaves a ``FrameDecoder`` behind bytes of its payload; tells whether the frame ends there."""
+    """What leaves a ``FrameDecoder`` behind bytes taken of its payload; tells whether the frame ends there."""
     continuation = frame_protocol.Opcode.CONTINUATION
 
     def advance(decoder: Any, taken: int, key: Any) -> bool:
-        del decoder.buffer.buffer[:taken]
         decoder.payload_consumed += taken
         if key is not None:
             turn = taken & 3

@@ -14,16 +14,17 @@ from ...errors import ProtocolError
 from ...frames import Role
 from ..host import HostError
 from .frames import LARGE, advancer, key_reader, payload_maker, payload_types
+from .holding import header_reader, releaser
 from .messages import piece_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    # A FrameDecoder, a MessageDecoder and the bytearray of the buffer → the next event, or None.
+    # A FrameDecoder, a MessageDecoder and the bytearray of the buffer, or that itself → the next event, or None.
     _Take: TypeAlias = Callable[[Any, Any, Any], Any]
 
-__all__ = ["event_classes", "event_taker", "new_event"]
+__all__ = ["event_classes", "event_takers", "new_event"]
 
 # The first byte of a message that is one frame.
 _WHOLE_TEXT: Final = 0x81
@@ -57,8 +58,12 @@ def new_event(cls: Any, data: Any, frame_finished: bool, message_finished: bool)
     return event
 
 
-def event_taker(classes: tuple[Any, Any], frame_protocol: Any, backend: ModuleType, *, copied: bool) -> _Take:
-    """What takes the next event out of a buffer that is not empty; None where that is the host's to do.
+def event_takers(
+    classes: tuple[Any, Any], frame_protocol: Any, backend: ModuleType, *, copied: bool
+) -> tuple[_Take, _Take]:
+    """What takes the next event out of a buffer that is not empty, and out of one that holds what was received.
+
+    They give None where that is the host's to do.
 
     Args:
         classes: of the events for text and for binary.
@@ -70,6 +75,7 @@ def event_taker(classes: tuple[Any, Any], frame_protocol: Any, backend: ModuleTy
     # Where the two sides differ, so does an empty payload.
     types_differ = payloads[0] != payloads[1]
     take_piece = _piece_taker(classes, frame_protocol, backend, copied=copied)
+    read_header = header_reader(frame_protocol, backend)
 
     def take(decoder: Any, assembler: Any, data: Any) -> Any:
         first, is_client = data[0], bool(decoder.client)
@@ -93,24 +99,40 @@ def event_taker(classes: tuple[Any, Any], frame_protocol: Any, backend: ModuleTy
                 del data[:end]
                 return event
             decoder.parse_header()
-        return take_piece(decoder, assembler, data)
+        return take_piece(decoder, assembler, data, None)
 
-    return take
+    def take_held(decoder: Any, assembler: Any, buffer: Any) -> Any:
+        event = None
+        if decoder.header is not None or read_header(decoder, buffer):
+            event = take_piece(decoder, assembler, buffer._held, buffer)
+        if event is None:
+            _ = buffer.buffer  # where the host looks for it
+        return event
+
+    return take, take_held
 
 
-def _piece_taker(classes: tuple[Any, Any], frame_protocol: Any, backend: ModuleType, *, copied: bool) -> _Take:
+def _piece_taker(  # noqa: C901 (a call costs here)
+    classes: tuple[Any, Any], frame_protocol: Any, backend: ModuleType, *, copied: bool
+) -> Callable[[Any, Any, Any, Any], Any]:
     (text_event, binary_event), large, opcodes = classes, LARGE, frame_protocol.Opcode
     text, data_opcodes, continuation = opcodes.TEXT, (opcodes.TEXT, opcodes.BINARY), opcodes.CONTINUATION
     key_of, advance, decode_piece = key_reader(frame_protocol), advancer(frame_protocol), piece_decoder(backend)
     payload_of = payload_maker(frame_protocol.FrameDecoder.process_buffer, backend, copied=copied)
+    release, null_masker, new = releaser(frame_protocol.Buffer), frame_protocol.XorMaskerNull, object.__new__
 
-    def take_piece(decoder: Any, assembler: Any, data: Any) -> Any:
-        """The same for what there is of a payload whose header was read."""
+    def take_piece(decoder: Any, assembler: Any, data: Any, holding: Any) -> Any:
+        """The same for what there is of a payload whose header was read.
+
+        Args:
+            data: the bytes that have arrived.
+            holding: the buffer, where it holds them as they were received; otherwise they are the bytearray in it.
+        """
         header, n = decoder.header, len(data)
         if header is None or not n:
             return None
-        message, characters, key = assembler.opcode, assembler.decoder, key_of(decoder.masker)
-        opcode = decoder.effective_opcode
+        message, characters, masker = assembler.opcode, assembler.decoder, decoder.masker
+        key, opcode = None if type(masker) is null_masker else key_of(masker), decoder.effective_opcode
         if key is False or (opcode not in data_opcodes if message is None else opcode is not continuation):
             return None
         left = header.payload_len - decoder.payload_consumed
@@ -122,7 +144,7 @@ def _piece_taker(classes: tuple[Any, Any], frame_protocol: Any, backend: ModuleT
                 characters = frame_protocol.getincrementaldecoder("utf-8")()
         is_text = message is text
         if taken == n:
-            payload = piece_of(data, key, is_text, characters, last)
+            payload = decode_piece(characters, data, key, last) if is_text else payload_of(data, key)
         elif taken < large:
             payload = piece_of(data[:taken], key, is_text, characters, last)
         else:
@@ -130,9 +152,16 @@ def _piece_taker(classes: tuple[Any, Any], frame_protocol: Any, backend: ModuleT
                 payload = piece_of(view, key, is_text, characters, last)
         if payload is None:
             return None
+        if holding is None:
+            del data[:taken]
+        else:
+            release(holding, taken)
         finished = advance(decoder, taken, key)
         assembler.opcode, assembler.decoder = (None, None) if last else (message, characters)
-        return new_event(text_event if is_text else binary_event, payload, finished, last)
+        event = new(text_event if is_text else binary_event)
+        values = event.__dict__
+        values["data"], values["frame_finished"], values["message_finished"] = payload, finished, last
+        return event
 
     def piece_of(part: Any, key: Any, is_text: bool, characters: Any, last: bool) -> Any:
         return decode_piece(characters, part, key, last) if is_text else payload_of(part, key)
