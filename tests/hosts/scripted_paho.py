@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from paho.mqtt.client import _WebsocketWrapper
 
 import scripted
-from fastws.hosts.paho_mqtt import frames
+from fastws.hosts.paho_mqtt import frames, publishing
 from recording import called, told
 from vectors import KEY
 
@@ -36,6 +36,7 @@ def draw_the_same_keys(adapted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(os, "urandom", urandom)
     monkeypatch.setattr(frames, "SYSTEM_RANDOM", urandom)
+    monkeypatch.setattr(publishing, "SYSTEM_RANDOM", urandom)
     monkeypatch.setattr(adapted, "new_key", lambda: KEY)
 
 

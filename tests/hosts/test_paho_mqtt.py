@@ -19,47 +19,45 @@ from paho.mqtt import client as paho
 from paho.mqtt.client import _WebsocketWrapper
 
 import fastws.hosts
-from fastws.hosts.paho_mqtt import HOST, frames
+from fastws.hosts.paho_mqtt import HOST
+from fastws.hosts.paho_mqtt.frames import SYSTEM_RANDOM
 from oracles import frame
 from recording import called, told
 from scripted import Event, in_pieces
 from scripted_paho import ScriptedSocket, draw_the_same_keys, opened, receive, send, state
+from traffic import BINARY, CLOSE, CONT, PING, PONG, TEXT, UNFINISHED_BINARY, UNFINISHED_CONT, frames, streams
 from vectors import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
 
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 0x81, 0x82, 0x80, 0x88, 0x89, 0x8A
-UNFINISHED_BINARY, UNFINISHED_CONT = 0x02, 0x00
-
+# With what a peer may send as binary, which paho looks at.
 STREAMS: dict[str, bytes] = {
-    "binary": frame(BINARY, bytes(range(40))),
+    **streams(None),
     "one byte": frame(BINARY, b"x"),
-    "two messages": frame(BINARY, b"abc") + frame(BINARY, b"defgh"),
-    "fragments": frame(UNFINISHED_BINARY, b"abc") + frame(UNFINISHED_CONT, b"de") + frame(CONT, b"f"),
-    "empty": frame(BINARY) + frame(BINARY, b"x"),
-    "empty fragments": frame(UNFINISHED_BINARY) + frame(UNFINISHED_CONT) + frame(CONT, b"x"),
-    "text": frame(TEXT, b"abc") + frame(BINARY, b"x"),
-    "empty text": frame(TEXT) + frame(BINARY, b"x"),
-    "ping": frame(PING, b"abc") + frame(BINARY, b"x"),
-    "empty ping": frame(PING) + frame(BINARY, b"x"),
+    "binary fragments in many parts": frame(UNFINISHED_BINARY, b"abc")
+    + frame(UNFINISHED_CONT, b"de")
+    + frame(CONT, b"f"),
+    "empty fragments of binary": frame(UNFINISHED_BINARY) + frame(UNFINISHED_CONT) + frame(CONT, b"x"),
     "ping between": frame(UNFINISHED_BINARY, b"abc") + frame(PING, b"??") + frame(CONT, b"d"),
+    "empty": frame(BINARY) + frame(BINARY, b"x"),
+    "text, binary": frame(TEXT, b"abc") + frame(BINARY, b"x"),
+    "empty text, binary": frame(TEXT) + frame(BINARY, b"x"),
+    "ping": frame(PING, b"abc") + frame(BINARY, b"x"),
     "pong": frame(PONG, b"abc") + frame(BINARY, b"x"),
-    "close": frame(CLOSE, b"\x03\xe8bye") + frame(BINARY, b"x"),
-    "empty close": frame(CLOSE) + frame(BINARY, b"x"),
     "long ping": frame(PING, bytes(130)) + frame(BINARY, b"x"),
-    "reserved opcode": frame(0x83, b"abc") + frame(BINARY, b"x"),
-    "reserved control opcode": frame(0x8B, b"abc") + frame(BINARY, b"x"),
-    "reserved bits": frame(0xF2, b"abc") + frame(BINARY, b"x"),
+    "close, binary": frame(CLOSE, b"\x03\xe8bye") + frame(BINARY, b"x"),
+    "empty close, binary": frame(CLOSE) + frame(BINARY, b"x"),
+    "reserved opcode, binary": frame(0x83, b"abc") + frame(BINARY, b"x"),
+    "reserved control opcode, binary": frame(0x8B, b"abc") + frame(BINARY, b"x"),
+    "reserved bits of binary": frame(0xF2, b"abc") + frame(BINARY, b"x"),
     "masked": frame(BINARY, b"abcdefghi", KEY) + frame(BINARY, b"x"),
     "masked and empty": frame(BINARY, b"", KEY) + frame(BINARY, b"x"),
     "masked ping": frame(PING, b"abcdef", KEY) + frame(BINARY, b"x"),
     "masked and long": frame(BINARY, b"ab", KEY, form=16) + frame(BINARY, b"x"),
-    "126 bytes": frame(BINARY, b"x" * 126) + frame(BINARY, b"y"),
-    "long forms": frame(BINARY, b"ab", form=16) + frame(BINARY, b"cd", form=64) + frame(BINARY, b"x"),
-    "long forms of nothing": frame(BINARY, b"", form=16) + frame(BINARY, b"", form=64) + frame(BINARY, b"x"),
-    "length with its top bit": b"\x82\x7f\x80" + bytes(7) + b"abc",
+    "126 bytes of binary": frame(BINARY, b"x" * 126) + frame(BINARY, b"y"),
+    "long forms of binary": frame(BINARY, b"ab", form=16) + frame(BINARY, b"cd", form=64) + frame(BINARY, b"x"),
 }
 
 # How much paho asks for at a time: the parts of a packet of MQTT, or whatever.
@@ -167,14 +165,9 @@ def test_what_the_host_began_is_finished() -> None:
         assert b"".join(received) == b"abcdefghij"
 
 
-_payloads = st.binary(max_size=140)
-_firsts = st.one_of(st.sampled_from([BINARY, CONT, 0x02, 0x00, TEXT, CLOSE, PING, PONG]), st.integers(0, 255))
-_frames = st.builds(frame, _firsts, _payloads, st.one_of(st.none(), st.just(KEY)))
-
-
 @st.composite
 def _scripts(draw: st.DrawFn) -> Sequence[Event]:
-    stream = b"".join(draw(st.lists(_frames, min_size=1, max_size=5)))
+    stream = b"".join(draw(st.lists(frames, min_size=1, max_size=5)))
     cuts = draw(st.lists(st.integers(1, max(1, len(stream) - 1)), max_size=6, unique=True).map(sorted))
     return in_pieces(stream, [cut for cut in cuts if cut < len(stream)], draw(st.sampled_from([list, later])))
 
@@ -357,7 +350,7 @@ def test_subclasses_keep_their_say() -> None:
 
 def test_the_random_source_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     def run() -> Any:
-        monkeypatch.setattr(os, "urandom", frames.SYSTEM_RANDOM)
+        monkeypatch.setattr(os, "urandom", SYSTEM_RANDOM)
         wrapper = opened(ScriptedSocket([frame(PING, b"?")]))
         drawn = iter([b"\x01\x02\x03\x04", b"\x11\x12\x13\x14\x15", b"", b"abcd", b"\x21\x22\x23\x24"])
         monkeypatch.setattr(os, "urandom", lambda _: next(drawn))

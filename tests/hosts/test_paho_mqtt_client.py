@@ -223,6 +223,27 @@ def test_a_packet_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     compare(run)
 
 
+def test_what_leaves_at_once_is_not_queued() -> None:
+    class Noting(collections.deque[Any]):
+        def append(self, packet: Any) -> None:
+            queued.append(packet["mid"])
+            super().append(packet)
+
+        def appendleft(self, packet: Any) -> None:
+            queued.append(packet["mid"])
+            super().appendleft(packet)
+
+    queued: list[int] = []
+    with fastws.hosts.accelerated("paho-mqtt"):
+        publisher = Publisher(takes=(1 << 30, 1 << 30, 1 << 30, BlockingIOError(11, "try again")))
+        publisher.client._out_packet = Noting()
+        infos = [publisher.client.publish("a", b"x", qos) for qos in (0, 1, 2, 0, 0)]
+        assert publisher.client.loop_write() == 0
+    # The fourth waits until the fifth leaves, which has to wait for it.
+    assert queued == [infos[3].mid, infos[4].mid]
+    assert [info._published for info in infos] == [True, False, False, True, True]
+
+
 def test_the_payload_stays_as_it_was() -> None:
     """A program may change an array that it has published, and the client must not change it."""
     payload = bytearray(b"\x5a" * 100_000)

@@ -13,8 +13,8 @@ as the host does by TCP.
 
 What is merged here is no longer called, so patching it after ``accelerate`` has no effect: ``_create_frame`` for what
 is sent, ``_buffered_read`` for what is received, ``_pack_remaining_length`` and ``_pack_str16`` for what is published;
-and for a message that may leave at once every step of ``Client`` from ``publish`` to ``_sock_send``, if it is patched in
-``Client``. What a subclass or a client has of its own is called as before.
+and for a message that may leave at once every step from ``publish`` to ``_sock_send``, if it is patched in ``Client``.
+What a subclass or a client has of its own is called as before.
 """
 
 from __future__ import annotations
