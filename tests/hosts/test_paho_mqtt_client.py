@@ -425,6 +425,45 @@ def test_a_loop_that_waits_is_woken(error: BaseException | None, thread: Any, si
     compare(run)
 
 
+@pytest.mark.parametrize("size", [5, 40_000])
+def test_another_thread_begins_a_frame_meanwhile(size: int) -> None:
+    """A loop that was woken may send something itself; the rest of its frame is not lost."""
+
+    class Busy(Bell):
+        def send(self, data: bytes) -> int:
+            wrapper = self.publisher.client._sock
+            wrapper._sendbuffer, wrapper._requested_size = bytearray(b"the rest"), 1
+            return super().send(data)
+
+    def run() -> Any:
+        publisher = Publisher()
+        publisher.client._sockpairW = Busy(publisher)
+        info = publisher.client.publish("a", bytes(size))
+        publisher.client._sockpairW = None
+        return _info(info), publisher.tell()
+
+    (_, told_plain) = compare(run)
+    assert told_plain[1][0] == b"the rest"
+
+
+def test_another_thread_queues_something_meanwhile() -> None:
+    class Busy(Bell):
+        def send(self, data: bytes) -> int:
+            client = self.publisher.client
+            client._sockpairW = None
+            with client._in_callback_mutex:
+                client.publish("a", b"of another thread")
+            return super().send(data)
+
+    with fastws.hosts.accelerated("paho-mqtt"):
+        publisher = Publisher()
+        publisher.client._sockpairW = Busy(publisher)
+        assert publisher.client.publish("a", b"of this one").is_published()
+        frames = FrameDecoder(Role.SERVER, max_frame_size=1 << 20).feed(b"".join(publisher.socket.sent))
+    assert [frame.payload[5:] for frame in frames] == [b"of another thread", b"of this one"]
+    assert not publisher.client.want_write()
+
+
 @pytest.mark.parametrize("takes", [(), (BlockingIOError(11, "try again"),)], ids=["at once", "later"])
 def test_who_waits_for_a_message_is_told(takes: tuple[Any, ...]) -> None:
     """Also for one that is sent again and that somebody waits for by now."""

@@ -229,7 +229,7 @@ def _leaver(host: dict[str, Any], backend: ModuleType) -> Any:  # noqa: C901 (a 
     codes, keep, close_books = host["MQTTErrorCode"], _keeper(host), _book_closer(host)
     success, again, wake = codes.MQTT_ERR_SUCCESS, codes.MQTT_ERR_AGAIN, _waker(host)
     build_large, go_on, large = _large_builder(backend), frame_sender(), _LARGE_FRAME
-    encode_frame, new_key, binary = backend.encode_frame, backend.new_key, BINARY
+    encode_frame, new_key, binary, entry = backend.encode_frame, backend.new_key, BINARY, _queue_entry
 
     def leave(  # noqa: C901
         self: Any,
@@ -244,16 +244,20 @@ def _leaver(host: dict[str, Any], backend: ModuleType) -> Any:  # noqa: C901 (a 
         size = len(head) + len(payload)
         if self._sockpairW is not None:
             wake(self, head, payload, mid, qos, info)
+        if size < large:
+            frame = bytearray(encode_frame(binary, head + payload, key=new_key()))
+        else:
+            frame = build_large(head, payload)
+        if websocket._sendbuffer or self._out_packet:
+            # Another thread was faster.
+            self._out_packet.append(entry(host["PUBLISH"], head, payload, mid, qos, info))
+            return self.loop_write()
         try:
             try:
-                if size < large:
-                    frame = bytearray(encode_frame(binary, head + payload, key=new_key()))
-                else:
-                    frame = build_large(head, payload)
                 websocket._sendbuffer = frame
                 websocket._requested_size = size
                 sent = websocket._socket.send(frame)
-                if type(sent) is int and sent == len(frame):
+                if type(sent) is int and sent == len(frame) and websocket._sendbuffer is frame:
                     websocket._sendbuffer = bytearray()
                     written = size
                 else:
