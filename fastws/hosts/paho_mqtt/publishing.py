@@ -276,7 +276,7 @@ def _leaver(host: dict[str, Any], backend: ModuleType) -> Any:  # noqa: C901 (a 
                 return success
             return self._loop_rc_handle(rc) if rc > 0 else success
         finally:
-            if self._out_packet:
+            if len(self._out_packet) > 0:
                 self._call_socket_register_write()
             elif self._registered_write:
                 self._call_socket_unregister_write()
