@@ -102,7 +102,7 @@ async def test_fragments() -> None:
 
     async with serve(stream, "127.0.0.1", 0, compression=None) as server, connect(uri_of(server)) as ws:
         await ws.send(fragments())
-        assert await ws.recv() == "['schö', '', 'n']"
+        assert await ws.recv() == "['schö', '', 'n', '']"
         await ws.send([b"a", b"b"])
         assert await ws.recv() == b"ab"
         await ws.send(iter([]))

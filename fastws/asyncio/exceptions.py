@@ -71,6 +71,16 @@ class ConnectionClosed(Exception):  # noqa: N818 - the name that users know
         self.sent = sent
         self.rcvd_then_sent = rcvd_then_sent
 
+    @property
+    def code(self) -> int:
+        """What the peer closed with; 1006 where no close frame came."""
+        return CloseCode.ABNORMAL_CLOSURE if self.rcvd is None else self.rcvd.code
+
+    @property
+    def reason(self) -> str:
+        """Why, as the peer tells; "" where it does not."""
+        return "" if self.rcvd is None else self.rcvd.reason
+
     def __str__(self) -> str:
         received = "no close frame received" if self.rcvd is None else f"received {_told(self.rcvd)}"
         sent = "no close frame sent" if self.sent is None else f"sent {_told(self.sent)}"

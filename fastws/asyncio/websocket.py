@@ -6,25 +6,31 @@ import asyncio
 import functools
 import logging
 import os
+import sys
 import uuid
 from collections import deque
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..arrival import Arrival
 from ..backend import backend as _twin
 from ..connection import Connection, Fragment, State
-from ..frames import CloseCode, Opcode, Role
-from .exceptions import ConcurrencyError, ConnectionClosedOK, closed_error
+from ..frames import CloseCode, Opcode
+from .exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedOK, closed_error
+from .fragments import Decoder, Encoder, Fragments
 from .options import as_marks
 from .protocol import LONG, MOST_GATHERED, Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import Awaitable
     from types import TracebackType
+    from typing import TypeAlias
 
     from .. import Message
     from ..handshake import Request, Response
+
+    #: A message, or what a ping carries.
+    Data: TypeAlias = str | bytes | bytearray | memoryview
 else:
     Message = _twin.Message
 
@@ -77,6 +83,8 @@ class WebSocket(Endpoint):
         # Pings that are not answered: when they were sent, and who waits.
         self._pings: dict[bytes, tuple[float, asyncio.Future[float]]] = {}
         self._lost: asyncio.Future[None] = self._loop.create_future()
+        # What the transport says it was lost by.
+        self._lost_by: Exception | None = None
 
     # What there is to know
 
@@ -118,7 +126,8 @@ class WebSocket(Endpoint):
         Args:
             decode: True for ``str`` and False for ``bytes`` in any case.
         Raises:
-            ConnectionClosed: there will be no more.
+            ConnectionClosed: there will be no more; or ``decode`` is True, and bytes came that are no UTF-8: the
+                connection is closed with 1007 then.
             ConcurrencyError: somebody else receives.
         """
         self._start_receiving()
@@ -126,9 +135,16 @@ class WebSocket(Endpoint):
             data = await self._next()
         finally:
             self._is_receiving = False
-        return _as(data, decode)
+        return data if decode is None else await self._decoded(data, Decoder(decode), is_last=True)
 
-    async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:
+    async def _decoded(self, data: str | bytes, decoder: Decoder, *, is_last: bool) -> str | bytes:
+        try:
+            return decoder.decode(data, is_last=is_last)
+        except UnicodeDecodeError as error:
+            await self.close(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
+            raise self._closed_error() from error
+
+    def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:
         """Receive the next message fragment by fragment, as they come.
 
         A receiver that stops in the middle leaves the rest to the next call.
@@ -137,33 +153,40 @@ class WebSocket(Endpoint):
             ConnectionClosed: there will be no more.
             ConcurrencyError: somebody else receives.
         """
-        self.connection.streaming = True
+        return Fragments(self._start_streaming, self._receive_part, self._stop_receiving, decode)
+
+    def _start_streaming(self) -> None:
         self._start_receiving()
-        try:
-            while True:
-                await self._wait()
-                part = self._pop()
-                yield _as(part.data, decode)
-                if not isinstance(part, Fragment) or part.fin:
-                    return
-        finally:
-            self._is_receiving = False
+        self.connection.streaming = True
+
+    def _stop_receiving(self) -> None:
+        self._is_receiving = False
+
+    async def _receive_part(self, decoder: Decoder | None) -> tuple[Any, bool]:
+        """The next fragment, or a whole message, and whether the message ends with it."""
+        await self._wait()
+        part = self._pop()
+        is_last = not isinstance(part, Fragment) or part.fin
+        return part.data if decoder is None else await self._decoded(part.data, decoder, is_last=is_last), is_last
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         queue = self._queue
-        self._start_receiving()
         try:
             while True:
-                while not queue:
-                    await self._next_arrival()
+                # Between two messages somebody else may receive, too: what the loop calls for each of them.
+                if not queue or self._is_receiving:
+                    self._start_receiving()
+                    try:
+                        while not queue:
+                            await self._next_arrival()
+                    finally:
+                        self._is_receiving = False
                 if not self._is_paused and type(queue[0]) is Message:
                     yield queue.popleft().data
                 else:
-                    yield await self._next()
+                    yield await self.recv()
         except ConnectionClosedOK:
             return
-        finally:
-            self._is_receiving = False
 
     def _start_receiving(self) -> None:
         if self._is_receiving:
@@ -196,7 +219,7 @@ class WebSocket(Endpoint):
     def _next_arrival(self) -> Arrival:
         """To be awaited by who finds too little in the queue."""
         if self._lost.done():
-            raise closed_error(self.connection)
+            raise self._closed_error()
         # Whoever waits has nothing more to say for now.
         self._is_held = False
         if not self._reading:
@@ -230,7 +253,7 @@ class WebSocket(Endpoint):
             # What most messages are.
             connection = self.connection
             if connection.state is not _OPEN:
-                raise closed_error(connection)
+                raise self._closed_error()
             if kind is str:
                 connection.send_text(message)
             else:
@@ -248,10 +271,8 @@ class WebSocket(Endpoint):
             self._require_open()
             self._send_whole(message, text)
             self._flush_after(len(message))
-        elif isinstance(message, AsyncIterable):
+        elif isinstance(message, AsyncIterable | Iterable) and not isinstance(message, Mapping):
             await self._send_fragments(message, text)
-        elif isinstance(message, Iterable) and not isinstance(message, dict):
-            await self._send_fragments(_iterated(message), text)
         else:
             raise TypeError(f"a message is str, bytes-like or an iterable of these, not {type(message).__name__!r}")
 
@@ -282,29 +303,44 @@ class WebSocket(Endpoint):
         elif not self._flush_scheduled:
             self._schedule_flush()
 
-    async def _send_fragments(self, fragments: AsyncIterable[Any], text: bool | None) -> None:
-        """Always one behind, so that the last one is sent as such."""
+    async def _send_fragments(self, fragments: Any, text: bool | None) -> None:
         self._require_open()
         done = self._fragmented = self._loop.create_future()
-        begun = False
+        encoder = Encoder(text)
         try:
-            held: Any = None
-            async for fragment in fragments:
-                if begun or held is not None:
-                    await self._send_fragment(held, fin=False)
-                    begun = True
-                held = _as(fragment, text)
-            if held is not None:
-                await self._send_fragment(held, fin=True)
+            if isinstance(fragments, AsyncIterable):
+                await self._send_as_they_come(fragments, encoder)
+            else:
+                await self._send_all(fragments, encoder)
         except BaseException:
             # The peer would take what comes next for the rest of this message.
-            if begun and self.connection.state is _OPEN:
+            if self.connection.is_sending_fragments:
                 self.connection.fail(CloseCode.INTERNAL_ERROR, "error in fragmented message")
                 self._flush()
             raise
         finally:
             self._fragmented = None
             done.set_result(None)
+
+    async def _send_as_they_come(self, fragments: AsyncIterable[Any], encoder: Encoder) -> None:
+        """Each at once, so the last one is an empty one: only the end tells that there are no more."""
+        data: str | bytes | None = None
+        async for fragment in fragments:
+            data = encoder.encode(fragment)
+            await self._send_fragment(data, fin=False)
+        if data is not None:
+            await self._send_fragment(data[:0] + encoder.end(), fin=True)
+
+    async def _send_all(self, fragments: Iterable[Any], encoder: Encoder) -> None:
+        """Always one behind, so that the last one is sent as such."""
+        held: Any = None
+        for fragment in fragments:
+            data = encoder.encode(fragment)
+            if held is not None:
+                await self._send_fragment(held, fin=False)
+            held = data
+        if held is not None:
+            await self._send_fragment(held + encoder.end(), fin=True)
 
     async def _send_fragment(self, fragment: Any, *, fin: bool) -> None:
         self._require_open()
@@ -321,40 +357,47 @@ class WebSocket(Endpoint):
 
     def _require_open(self) -> None:
         if self.connection.state is not _OPEN:
-            raise closed_error(self.connection)
+            raise self._closed_error()
+
+    def _closed_error(self) -> ConnectionClosed:
+        """How the connection ended, and why, where that is known."""
+        error = closed_error(self.connection)
+        if error.__cause__ is None:
+            error.__cause__ = self._lost_by
+        return error
 
     # Pings and closing
 
-    async def ping(self, data: str | bytes | None = None) -> Awaitable[float]:
+    async def ping(self, data: Data | None = None) -> Awaitable[float]:
         """Send a ping.
 
         Args:
-            data: up to 125 bytes; None for some that no other ping has.
+            data: ``str`` or bytes-like, up to 125 bytes; None for some that no other ping has.
         Returns: what can be awaited for the pong, and gives the seconds that it took.
         Raises:
             ConnectionClosed: the connection is not open.
             ConcurrencyError: a ping with that data is under way.
         """
         self._require_open()
-        payload = data.encode() if isinstance(data, str) else data
-        while payload is None or (data is None and payload in self._pings):
+        payload = os.urandom(4) if data is None else _as_bytes(data)
+        while data is None and payload in self._pings:
             payload = os.urandom(4)
         if payload in self._pings:
             raise ConcurrencyError("a ping with the same data is under way")
         self.connection.ping(payload)
         answered: asyncio.Future[float] = self._loop.create_future()
-        self._pings[bytes(payload)] = self._loop.time(), answered
+        self._pings[payload] = self._loop.time(), answered
         self._flush_soon()
         return answered
 
-    async def pong(self, data: str | bytes = b"") -> None:
+    async def pong(self, data: Data = b"") -> None:
         """Send a pong that no ping has asked for.
 
         Raises:
             ConnectionClosed: the connection is not open.
         """
         self._require_open()
-        self.send_pong(data.encode() if isinstance(data, str) else data)
+        self.send_pong(_as_bytes(data))
 
     async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Close, and wait until that is done. What comes meanwhile may still be received."""
@@ -464,11 +507,16 @@ class WebSocket(Endpoint):
         if drained is not None and not drained.done():
             drained.set_result(None)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        # What it passed through would keep the transport.
+        self._lost_by = None if exc is None else exc.with_traceback(None)
+        super().connection_lost(exc)
+
     def on_close(self) -> None:
         self.on_resume()
         for _, answered in self._pings.values():
             if not answered.done():
-                answered.set_exception(closed_error(self.connection))
+                answered.set_exception(self._closed_error())
                 # Nobody has to wait for it.
                 answered.exception()
         self._pings.clear()
@@ -481,27 +529,59 @@ class WebSocket(Endpoint):
         self._loop.call_soon(self._flush_scheduled_now)
 
 
-async def _iterated(fragments: Iterable[Any]) -> AsyncIterator[Any]:
-    for fragment in fragments:
-        yield fragment
+def _as_bytes(data: Data) -> bytes:
+    """What a ping or pong carries."""
+    if isinstance(data, str):
+        return str.encode(data)
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"str or bytes-like is expected, not {type(data).__name__!r}")
+    return bytes(data)
 
 
-def _as(fragment: Any, text: bool | None) -> Any:
-    """As ``str`` or ``bytes``, where that is asked for."""
-    if not isinstance(fragment, str | bytes | bytearray | memoryview):
-        raise TypeError(f"a fragment is str or bytes-like, not {type(fragment).__name__!r}")
-    if text is None or isinstance(fragment, str) is text:
-        return fragment
-    return bytes(fragment).decode() if text else str.encode(fragment)  # type: ignore[arg-type]
+def broadcast(
+    websockets: Iterable[Endpoint], message: Data, text: bool | None = None, raise_exceptions: bool = False
+) -> None:
+    """Send a message to many, made once for all that do not compress.
 
+    Those that are not open are left out, and so are, with a warning in their log, those that are sending the fragments
+    of another message. Nothing is waited for: who reads too slowly should be closed, by ``write_limit`` or by keepalive
+    pings.
 
-def broadcast(websockets: Iterable[Endpoint], message: Any) -> None:
-    """Send a message to many, made once for all that do not compress; those that are not open are left out.
-
-    Nothing is waited for: who reads too slowly should be closed, by ``write_limit`` or by keepalive pings.
+    Args:
+        websockets: of the async API, or protocols of the one with callbacks.
+        message: ``str`` for text, bytes-like for binary.
+        text: True for text and False for binary in any case.
+        raise_exceptions: raise what would go to the log, when it was sent to all others.
+    Raises:
+        TypeError: ``message`` is neither ``str`` nor bytes-like.
+        ExceptionGroup: with ``raise_exceptions``; before Python 3.11, which has none, the first exception.
     """
-    data = message if isinstance(message, str | bytes) else bytes(message)
-    frame = _twin.encode_message(data, Role.SERVER)
-    opcode = Opcode.TEXT if isinstance(data, str) else Opcode.BINARY
+    data = message if isinstance(message, str) else _as_bytes(message)
+    is_text = isinstance(data, str) if text is None else text
+    if isinstance(data, str) and not is_text:
+        data = str.encode(data)
+    opcode = Opcode.TEXT if is_text else Opcode.BINARY
+    frame = _twin.encode_frame(opcode, str.encode(data) if isinstance(data, str) else data)
+    errors: list[Exception] = []
     for websocket in websockets:
+        error = _send_to_one(websocket, opcode, data, frame)
+        if error is None:
+            continue
+        errors.append(error)
+        if not raise_exceptions:
+            logger = getattr(websocket, "logger", WebSocket.logger)
+            logger.warning("not broadcast to one: %s: %s", type(error).__name__, error)
+    if raise_exceptions and errors:
+        if sys.version_info < (3, 11):
+            raise errors[0]
+        raise ExceptionGroup("not broadcast to all", errors)  # noqa: F821 - newer than the oldest Python here
+
+
+def _send_to_one(websocket: Endpoint, opcode: Opcode, data: str | bytes, frame: bytes) -> Exception | None:
+    if websocket.connection.is_sending_fragments:
+        return ConcurrencyError("the fragments of another message are being sent")
+    try:
         websocket.send_prepared(opcode, data, frame)
+    except Exception as error:
+        return error
+    return None
