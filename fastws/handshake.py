@@ -767,8 +767,9 @@ class ClientHandshake(_Handshake):
         Raises:
             HandshakeError: it is not.
         """
+        # Only a body, of a response that refuses, may end so.
         self._http.receive_data(b"")
-        response = self._read()
+        response = None if self._answer is None else self._read()
         if response is None:
             raise HandshakeError("the connection ended before the handshake did")
         return response

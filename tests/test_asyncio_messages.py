@@ -310,7 +310,7 @@ async def test_broadcasts_do_not_go_between_fragments(caplog: pytest.LogCaptureF
         assert [record.message for record in caplog.records] == [
             "not broadcast to one: ConcurrencyError: the fragments of another message are being sent"
         ]
-        with pytest.raises(Exception, match="not broadcast to all|fragments of another message") as caught:
+        with pytest.raises(Exception, match=r"not broadcast to all|fragments of another message") as caught:
             broadcast([busy, free], "c", raise_exceptions=True)
         assert type(caught.value).__name__ == ("ExceptionGroup" if sys.version_info >= (3, 11) else "ConcurrencyError")
         go_on.set()

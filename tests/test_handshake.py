@@ -815,6 +815,15 @@ def test_the_server_goes_away() -> None:
         assert client.state is State.CLOSED
 
 
+def test_a_server_that_says_nothing() -> None:
+    """Or not all of it: no text of h11's."""
+    for said in (b"", b"HTTP/1.1 101", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"):
+        client = Connection(Role.CLIENT, handshake=ClientHandshake("ws://x/"), max_message_size=None)
+        client.receive_data(said)
+        assert client.receive_eof() == []
+        assert str(client.error) == "the connection ended before the handshake did"
+
+
 @pytest.mark.parametrize("subprotocols", [["a b"], ["ä"], ['"']])
 def test_subprotocols_that_cannot_be_offered(subprotocols: list[str]) -> None:
     with pytest.raises(ValueError, match="is no token"):

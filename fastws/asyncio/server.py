@@ -24,8 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Sequence
     from types import TracebackType
 
+    from .. import Close, encode_message
     from ..deflate import Deflate
     from ..handshake import Request
+else:
+    from ..backend import backend as _twin
+
+    Close = _twin.Close
+    encode_message = _twin.encode_message
 
 __all__ = ["Server", "ServerWebSocket", "serve", "unix_serve"]
 
@@ -33,11 +39,15 @@ _logger = logging.getLogger("fastws.server")
 
 
 class ServerWebSocket(WebSocket):
-    """One WebSocket of a server, with the task that runs its handler."""
+    """One WebSocket of a server, with the task that runs its handler.
+
+    Attributes:
+        server: that it belongs to.
+    """
 
     def __init__(self, connection: Connection, server: Server, **options: Any) -> None:
         super().__init__(connection, **options)
-        self._server = server
+        self.server = server
         self._task: asyncio.Task[None] | None = None
 
     def respond(self, status: int, text: str) -> Response:
@@ -45,13 +55,38 @@ class ServerWebSocket(WebSocket):
         return Response(status, "", Headers(), text.encode())
 
     def on_request(self, request: Request) -> None:
-        self._task = self._loop.create_task(self._server._run(self, request))  # noqa: SLF001 - it is one of its own
+        self._task = self._loop.create_task(self.server._run(self, request))  # noqa: SLF001 - it is one of its own
 
     def on_close(self) -> None:
         super().on_close()
-        if self._task is not None and not self.is_opened:
+        if self._task is None:
+            return
+        if not self.is_opened:
             # Nobody needs what `process_request` still thinks about; a shutdown would wait for it.
             self._task.cancel()
+        if not self._task.done():
+            self.server._outlasts(self._task)  # noqa: SLF001 - it is one of its own
+
+
+class _Connections(set[Any]):
+    """Those of a server."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_closed = False
+        # Done when there are none, where somebody waits for that.
+        self.gone: asyncio.Future[None] | None = None
+
+    def add(self, endpoint: Any, /) -> None:
+        super().add(endpoint)
+        if self.is_closed:
+            # It came as the server closed, or its TLS took until then; its request may be there already.
+            endpoint.connection.fail(CloseCode.GOING_AWAY)
+
+    def discard(self, endpoint: Any, /) -> None:
+        super().discard(endpoint)
+        if not self and self.gone is not None and not self.gone.done():
+            self.gone.set_result(None)
 
 
 class Server:
@@ -74,9 +109,13 @@ class Server:
         self._process_request = process_request
         self._process_response = process_response
         self._select_subprotocol = select_subprotocol
-        self._connections: set[Any] = set()
+        self._connections = _Connections()
+        # Handlers whose connection is lost.
+        self._lasting: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
         self._closing: asyncio.Task[None] | None = None
+        # Done when the server is closed.
+        self._closed: asyncio.Future[None]
 
     @property
     def connections(self) -> set[Any]:
@@ -100,25 +139,37 @@ class Server:
         return self._server.is_serving()
 
     async def serve_forever(self) -> None:
-        """Until it is cancelled, and closed then."""
-        await self._server.serve_forever()
+        """Until it is closed; or until this is cancelled, which closes it."""
+        try:
+            if self._closing is None and not self.is_serving():
+                await self.start_serving()
+            await self.wait_closed()
+        except asyncio.CancelledError:
+            self.close()
+            await self.wait_closed()
+            raise
 
     def close(self, close_connections: bool = True, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
-        """Listen no more, refuse handshakes that are under way with 503, and close what is open."""
+        """Listen no more, refuse handshakes that are under way with 503, and close what is open.
+
+        Raises:
+            ValueError: ``code`` must not be sent, or ``reason`` is longer than 123 bytes.
+        """
         if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._close(close_connections, code, reason))
+            encode_message(Close(code, reason), Role.SERVER)
+            self._closing = self.get_loop().create_task(self._close(close_connections, code, reason))
 
     async def wait_closed(self) -> None:
-        """Until it is closed, and every handler has returned."""
-        if self._closing is not None:
-            await asyncio.shield(self._closing)
+        """Until it is closed, every connection is lost, and every handler has returned."""
+        await asyncio.shield(self._closed)
 
     async def _close(self, close_connections: bool, code: int, reason: str) -> None:
         self._server.close()
         # Let connections be made that the loop has accepted.
         await asyncio.sleep(0)
-        everything = list(self._connections)
-        for each in everything:
+        self._connections.is_closed = True
+        connections = list(self._connections)
+        for each in connections:
             if each.state is State.CONNECTING:
                 if each.connection.request is not None:
                     each.reject(503, body=b"Server is shutting down.\n")
@@ -126,10 +177,22 @@ class Server:
                     each.abort()
             elif close_connections:
                 each.start_close(code, reason)
-        tasks = [each._task for each in everything if getattr(each, "_task", None) is not None]  # noqa: SLF001
-        waiting: list[Any] = [*tasks, *[each.wait_closed() for each in everything if hasattr(each, "wait_closed")]]
-        await asyncio.gather(*waiting, return_exceptions=True)
+        tasks = {task for each in connections if (task := getattr(each, "_task", None)) is not None} | self._lasting
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._connections:
+            self._connections.gone = self.get_loop().create_future()
+            await self._connections.gone
+        if hasattr(self._server, "abort_clients"):
+            # Python 3.13 and newer: for those whose TLS has not begun.
+            self._server.abort_clients()
         await self._server.wait_closed()
+        self._closed.set_result(None)
+
+    def _outlasts(self, task: asyncio.Task[None]) -> None:
+        """A handler goes on though its connection is lost."""
+        self._lasting.add(task)
+        task.add_done_callback(self._lasting.discard)
 
     async def __aenter__(self) -> Server:
         return self
@@ -163,7 +226,6 @@ class Server:
             websocket.start_close(CloseCode.INTERNAL_ERROR)
         else:
             websocket.start_close()
-        websocket._resume_reading()  # noqa: SLF001 - the peer's close must be read
 
     async def _shake_hands(self, websocket: ServerWebSocket, request: Request) -> bool:
         """Ask who is to be asked, and answer; whether the connection is open then."""
@@ -300,6 +362,7 @@ class serve:  # noqa: N801 - used like a function
         return endpoint
 
     async def _start(self) -> Server:
+        self._server._closed = asyncio.get_running_loop().create_future()  # noqa: SLF001
         net = network(self._use_aiofastnet)
         create = net.create_unix_server if self._is_unix else net.create_server
         self._server._server = await create(self._make, *self._where, **self._others)  # noqa: SLF001

@@ -399,11 +399,16 @@ class WebSocket(Endpoint):
         self._require_open()
         self.send_pong(_as_bytes(data))
 
+    def start_close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+        """Start the closing handshake; without effect where the connection is closing already."""
+        super().start_close(code, reason)
+        # The peer's close must be read.
+        self._resume_reading()
+
     async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Close, and wait until that is done. What comes meanwhile may still be received."""
         self._is_held = False
         self.start_close(code, reason)
-        self._resume_reading()
         await self.wait_closed()
 
     async def wait_closed(self) -> None:
