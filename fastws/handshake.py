@@ -168,6 +168,16 @@ class Response:
     headers: Headers
     body: bytes = b""
 
+    @property
+    def status_code(self) -> int:
+        """``status``, by the name that users of websockets know."""
+        return self.status
+
+    @property
+    def reason_phrase(self) -> str:
+        """``reason``, likewise."""
+        return self.reason
+
 
 @dataclass(frozen=True)
 class URI:

@@ -450,7 +450,7 @@ async def test_process_request_and_subprotocol() -> None:
 async def test_what_is_no_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         uri = f"ws://127.0.0.1:{listening.getsockname()[1]}"
-        with pytest.raises(asyncio.TimeoutError):
+        with pytest.raises(asyncio.TimeoutError, match=r"^no WebSocket within 0\.\d+ seconds$"):
             await connect(uri, open_timeout=0.05)
     with pytest.raises(OSError, match=r".*"):
         await connect(uri)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..connection import Connection
 from ..errors import HandshakeError
-from ..frames import DEFAULT_MAX_FRAGMENTS, Role
+from ..frames import DEFAULT_MAX_FRAGMENTS, CloseCode, Role
 from ..handshake import URI, ClientHandshake
 from .exceptions import InvalidStatus
 from .network import network, require_aiofastnet
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..deflate import Deflate
+    from ..handshake import Response
     from .options import HeadersLike
     from .protocol import Endpoint
 
@@ -61,7 +62,8 @@ class connect:  # noqa: N801 - used like a function
         open_timeout: seconds that connecting may take, all redirects included; None for any time.
         process_exception: what connecting again asks about an exception; it returns None to try once more, or the
             exception to be raised.
-        reconnect_delays: gives the seconds before the second try, the third, and so on.
+        reconnect_delays: gives the seconds before the second try, the third, and so on; where it gives no more, the
+            last exception is raised.
         logger: for what is told while connecting again; "fastws.client" where there is none.
         use_aiofastnet: take transports of aiofastnet, which cost less than asyncio's own, and less with TLS; see
             ``serve``.
@@ -71,8 +73,8 @@ class connect:  # noqa: N801 - used like a function
 
     Raises:
         OSError, TimeoutError: there is no connection.
-        HandshakeError: there is one, but no WebSocket; ``InvalidStatus`` where the server says why, ``ProxyError``
-            where a proxy is why.
+        HandshakeError: there is one, but no WebSocket; ``InvalidStatus`` where the server says why, or redirects to
+            where this does not go; ``ProxyError`` where a proxy is why.
     """
 
     _OURS = ("ping_interval", "ping_timeout", "close_timeout", "write_limit", "max_queue")
@@ -135,9 +137,13 @@ class connect:  # noqa: N801 - used like a function
         self._websocket: Any = None
 
     async def _connect(self) -> Any:
-        websocket = await asyncio.wait_for(self._follow(), self._open_timeout)
-        self._websocket = websocket
-        return websocket
+        try:
+            return await asyncio.wait_for(self._follow(), self._open_timeout)
+        except asyncio.TimeoutError as error:
+            if error.args:
+                # The system's, not this one.
+                raise
+            raise asyncio.TimeoutError(f"no WebSocket within {self._open_timeout} seconds") from error
 
     async def _follow(self) -> Any:
         uri, handshake = self._uri, self._handshake
@@ -149,19 +155,36 @@ class connect:  # noqa: N801 - used like a function
             # Nobody has a use for it any more, and the server may leave it open for long.
             websocket.abort()
             response = connection.response
-            target = None if response is None else uri.redirected(response)
+            if response is None or response.status == 101:
+                raise connection.error or HandshakeError("the connection was lost")
+            target = self._redirected(uri, response)
             if target is None:
-                error = connection.error or HandshakeError("the connection was lost")
-                if response is not None and response.status != 101:
-                    raise InvalidStatus(str(error), response.status, response) from None
-                raise error
-            if self._others.get("sock") is not None:
-                raise InvalidStatus("a redirect needs a second connection, not sock", response.status, response)
+                raise InvalidStatus(str(connection.error), response.status, response)
             if not _may_know_secrets(uri, target):
                 headers = [(name, value) for name, value in handshake["headers"] if name.lower() not in _FOR_ONE_SERVER]
                 handshake = {**handshake, "headers": headers}
             uri = target
         raise HandshakeError(f"more than {_MAX_REDIRECTS} redirects", response.status)
+
+    def _redirected(self, uri: URI, response: Response) -> URI | None:
+        """Where a response redirects to; None where it does not.
+
+        Raises:
+            InvalidStatus: it does, but not to where this may go.
+        """
+        try:
+            target = uri.redirected(response)
+        except ValueError as error:
+            raise InvalidStatus(f"a redirect that cannot be followed: {error}", response.status, response) from None
+        if target is None:
+            return None
+        if self._others.get("sock") is not None:
+            raise InvalidStatus("a redirect needs a second connection, not sock", response.status, response)
+        is_fixed = self._is_unix or self._others.get("host") is not None or self._others.get("port") is not None
+        if is_fixed and (uri.secure, uri.host, uri.port) != (target.secure, target.host, target.port):
+            told = f"a redirect to {target}, and it is said where to connect to"
+            raise InvalidStatus(told, response.status, response)
+        return target
 
     async def _open(self, uri: URI, handshake: dict[str, Any]) -> Any:
         """One connection; whatever the server answered."""
@@ -240,15 +263,19 @@ class connect:  # noqa: N801 - used like a function
         return self._connect().__await__()
 
     async def __aenter__(self) -> Any:
-        return await self._connect()
+        if self._websocket is not None:
+            raise RuntimeError("it is connected already: call connect again for a second connection")
+        self._websocket = await self._connect()
+        return self._websocket
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if isinstance(self._websocket, WebSocket):
-            await self._websocket.__aexit__(kind, error, traceback)
+        websocket, self._websocket = self._websocket, None
+        if isinstance(websocket, WebSocket):
+            await websocket.__aexit__(kind, error, traceback)
         else:
-            self._websocket.start_close()
+            await _leave(websocket, CloseCode.NORMAL_CLOSURE if kind is None else CloseCode.INTERNAL_ERROR)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         delays = iter(self._delays())
@@ -261,7 +288,10 @@ class connect:  # noqa: N801 - used like a function
                     raise
                 if fatal is not None:
                     raise fatal from error
-                delay = next(delays)
+                delay = next(delays, None)
+                if delay is None:
+                    # There are no more tries.
+                    raise
                 kind = type(error).__name__
                 self._logger.info("connect failed; trying again in %.1f seconds: %s: %s", delay, kind, error)
                 await asyncio.sleep(delay)
@@ -270,7 +300,13 @@ class connect:  # noqa: N801 - used like a function
             try:
                 yield websocket
             finally:
-                await websocket.close()
+                await _leave(websocket, CloseCode.NORMAL_CLOSURE)
+
+
+async def _leave(websocket: Any, code: int) -> None:
+    """Close, and wait until that is done; the callback API has no call for it."""
+    websocket.start_close(code)
+    await websocket.wait_closed()
 
 
 def process_exception(error: Exception) -> Exception | None:

@@ -440,6 +440,27 @@ class WebSocketProtocol(Endpoint):
     attributes are those of ``Endpoint``.
     """
 
+    # Whether the transport is lost, and who waits for that.
+    _is_lost = False
+    _lost: asyncio.Future[None] | None = None
+
+    async def wait_closed(self) -> None:
+        """Until the connection is lost."""
+        if self._is_lost:
+            return
+        if self._lost is None:
+            self._lost = self._loop.create_future()
+        await asyncio.shield(self._lost)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_lost = True
+        lost, self._lost = self._lost, None
+        try:
+            super().connection_lost(exc)
+        finally:
+            if lost is not None:
+                lost.set_result(None)
+
     def send(self, data: Any) -> None:
         """Send a message: ``str`` is text, bytes-like is binary.
 
