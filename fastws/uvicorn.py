@@ -64,6 +64,9 @@ _CLOSE_TIMEOUT: Final = 10.0
 _MOST_GATHERED: Final = 65_536
 
 
+_SUBPROTOCOL: Final = "sec-websocket-protocol"
+
+
 class WebSocketProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     """One WebSocket connection of an ASGI application under uvicorn.
 
@@ -334,9 +337,7 @@ class WebSocketProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         elif not self._answered:
             self._answer(message)
         elif self._closed:
-            if message["type"] in ("websocket.send", "websocket.close") and self._connection.close_received:
-                raise ClientDisconnected
-            raise RuntimeError(f"Unexpected ASGI message '{message['type']}', after sending 'websocket.close'.")
+            self._send_too_late(message)
         elif message["type"] == "websocket.send":
             self._send_message(message)
         elif message["type"] == "websocket.close":
@@ -382,8 +383,12 @@ class WebSocketProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
             )
 
     def _accept(self, subprotocol: str | None, headers: Any) -> None:
+        pairs = self._pairs([*self.default_headers, *headers])
+        # Some say it there.
+        named = [value for name, value in pairs if name == _SUBPROTOCOL]
+        pairs = [(name, value) for name, value in pairs if name != _SUBPROTOCOL]
+        early = self._connection.accept(subprotocol or (named[0] if named else None), pairs)
         self._answered = True
-        early = self._connection.accept(subprotocol, self._pairs([*self.default_headers, *headers]))
         self._flush()
         self._keepalive.start()
         for event in early:
@@ -398,7 +403,7 @@ class WebSocketProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     def _send_refusal(self, message: ASGIEvent) -> None:
         if message["type"] != "websocket.http.response.body":
             raise RuntimeError(f"Expected ASGI message 'websocket.http.response.body' but got '{message['type']}'.")
-        self._body += message["body"]
+        self._body += message.get("body", b"")
         if not message.get("more_body", False):
             assert self._refusal is not None
             status, headers = self._refusal
@@ -453,6 +458,15 @@ class WebSocketProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         elif not self._flush_is_due and not self._reading:
             self._flush_is_due = True
             self.loop.call_soon(self._flush_when_due)
+
+    def _send_too_late(self, message: ASGIEvent) -> None:
+        """What comes behind the end; what many programs end with is no fault: the client was only first."""
+        kind = message["type"]
+        client_was_first = self._connection.peer_closed_first
+        if client_was_first and kind == "websocket.send":
+            raise ClientDisconnected
+        if not client_was_first or kind != "websocket.close":
+            raise RuntimeError(f"Unexpected ASGI message '{kind}', after sending 'websocket.close'.")
 
     def _send_close(self, code: int, reason: str) -> None:
         if self.transport.is_closing():

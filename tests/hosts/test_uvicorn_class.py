@@ -318,3 +318,82 @@ def test_on_uvloop() -> None:
         loop.run_until_complete(asyncio.wait_for(test(), 60))
     finally:
         loop.close()
+
+
+# What programs do that is not quite right, as uvicorn takes it ---------------------------------------------------------
+
+_BOTH = pytest.mark.parametrize("ws", ["websockets-sansio", "fastws.uvicorn:WebSocketProtocol"])
+
+
+@_BOTH
+def test_a_close_behind_the_clients_is_nothing(ws: str) -> None:
+    """Many programs close when they are done, whoever was first; a message is too late."""
+    said: list[str] = []
+
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        assert await receive() == {"type": "websocket.disconnect", "code": 4000, "reason": "enough"}
+        try:
+            await send({"type": "websocket.send", "text": "late"})
+        except OSError as error:
+            said.append(type(error).__name__)
+        await send({"type": "websocket.close", "code": 1000})
+        said.append("closed")
+
+    async def test() -> None:
+        async with served(app, ws=ws) as url:
+            client = await connect(url)
+            await client.close(4000, "enough")
+            assert client.close_code == 4000
+
+    run(test())
+    assert said == ["ClientDisconnected", "closed"]
+
+
+@_BOTH
+def test_a_subprotocol_among_the_headers(ws: str) -> None:
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept", "headers": [(b"Sec-WebSocket-Protocol", b"b"), (b"x-one", b"1")]})
+        await receive()
+
+    async def test() -> None:
+        protocols: Any = ["a", "b"]
+        async with served(app, ws=ws) as url, connect(url, subprotocols=protocols) as client:
+            assert client.subprotocol == "b"
+
+    run(test())
+
+
+def test_headers_that_cannot_be_sent() -> None:
+    """The client is told something, too."""
+
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept", "headers": [(b"upgrade", b"h2c")]})
+
+    async def test() -> None:
+        async with served(app) as url:
+            with pytest.raises(InvalidStatus) as caught:
+                await connect(url)
+            assert caught.value.response.status_code == 500
+
+    run(test())
+
+
+def test_a_denial_without_a_body() -> None:
+    """As the ASGI interface has it, ``body`` may be left out."""
+
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.http.response.start", "status": 404, "headers": []})
+        await send({"type": "websocket.http.response.body"})
+
+    async def test() -> None:
+        async with served(app) as url:
+            with pytest.raises(InvalidStatus) as caught:
+                await connect(url)
+            assert (caught.value.response.status_code, caught.value.response.body) == (404, b"")
+
+    run(test())
