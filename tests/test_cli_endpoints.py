@@ -233,6 +233,15 @@ def test_lines_go_out_and_messages_come_in(echo: str) -> None:
     assert ended.status == 0
 
 
+def test_no_input_at_all(echo: str) -> None:
+    """As where a service starts it: the end of the input is there at once."""
+    script = f"import sys; sys.stdin = None; from fastws.cli import main; sys.exit(main(['connect', 'ws://{echo}/']))"
+    done = subprocess.run(  # noqa: S603 - this very interpreter
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=_PATIENCE, check=False, cwd=_HOME
+    )
+    assert (done.returncode, done.stderr) == (0, f"* connected to ws://{echo}/\n* closed: 1000\n")
+
+
 def test_commands(echo: str) -> None:
     lines = ["/ping", "/hex 00 ff7f", "/hex " + "ab" * 33, "/hex zz", "/nope", "/close x", "/close 1006", "/close"]
     ended = run("connect", f"ws://{echo}/", stdin="\n".join([*lines, "not sent", ""]))

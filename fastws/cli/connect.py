@@ -125,10 +125,11 @@ def _lines() -> asyncio.Queue[str | None]:
     loop = asyncio.get_running_loop()
 
     def read() -> None:
-        # The loop may be closed before the input ends.
+        # There may be no input at all, and it may break; and the loop may be closed before it ends.
         with contextlib.suppress(RuntimeError):
-            for line in sys.stdin:
-                loop.call_soon_threadsafe(queue.put_nowait, line.removesuffix("\n"))
+            with contextlib.suppress(OSError):
+                for line in sys.stdin or ():
+                    loop.call_soon_threadsafe(queue.put_nowait, line.removesuffix("\n"))
             loop.call_soon_threadsafe(queue.put_nowait, None)
 
     threading.Thread(target=read, daemon=True).start()

@@ -320,7 +320,7 @@ def test_on_uvloop() -> None:
         loop.close()
 
 
-# What programs do that is not quite right, as uvicorn takes it ---------------------------------------------------------
+# What programs do that is not quite right, as uvicorn takes it --------------------------------------------------------
 
 _BOTH = pytest.mark.parametrize("ws", ["websockets-sansio", "fastws.uvicorn:WebSocketProtocol"])
 
