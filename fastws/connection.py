@@ -33,7 +33,7 @@ from .frames import DEFAULT_MAX_FRAGMENTS, MAX_CLOSE_REASON, MAX_PAYLOAD, CloseC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import TypeAlias
+    from typing import TypeAlias, TypeVar
 
     from ._pure import (
         Close,
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     )
     from .deflate import PerMessageDeflate
     from .handshake import ClientHandshake, Request, Response, ServerHandshake
+
+    _Error = TypeVar("_Error", ProtocolError, HandshakeError)
 
     #: What ``receive_data`` tells.
     Event: TypeAlias = Message | Ping | Pong | Close | "Fragment" | Request | Response
@@ -129,6 +131,11 @@ class _Received:
         end = _end_of_code_points(data)
         self._cut = data[end:]
         return Fragment(decode_text(data[:end]), self._opcode, fin)
+
+
+def _bare(error: _Error) -> _Error:
+    """Without the calls that it came through: they would keep this connection, and what was read last."""
+    return error.with_traceback(None)
 
 
 def _end_of_code_points(data: bytes) -> int:
@@ -263,8 +270,8 @@ class Connection:
 
     @property
     def streaming(self) -> bool:
-        """Whether fragments are told as they come; it may be set at any time."""
-        streaming: bool = self._options["streaming"] if self._decoder is None else self._decoder.streaming
+        """Whether fragments are told as they come; it may be set at any time. False when nothing comes any more."""
+        streaming: bool = self._options.get("streaming", False) if self._decoder is None else self._decoder.streaming
         return streaming
 
     @streaming.setter
@@ -599,7 +606,7 @@ class Connection:
 
     def _refuse(self, error: ProtocolError) -> None:
         """What the peer sent is wrong: it will be told, and then that was it (RFC 6455 §7.1.7)."""
-        self.error = error
+        self.error = _bare(error)
         self._receive_end(error.close_code, str(error)[:MAX_CLOSE_REASON])
 
     def _receive_end(self, code: int, reason: str) -> None:
@@ -681,7 +688,7 @@ class Connection:
         try:
             event = handshake.receive_eof() if eof else handshake.receive_data(data)
         except HandshakeError as error:
-            self.error = error
+            self.error = _bare(error)
             self._out += handshake.refusal(error)
             self.response = handshake.response
             return self._answered(handshake)

@@ -301,6 +301,7 @@ def test_streaming_may_be_switched(connections: ModuleType, role: Role) -> None:
         *(("Fragment", "c", Opcode.TEXT, True), ("Message", "de", Opcode.TEXT)),
     ]
     connection.receive_eof()
+    assert connection.streaming is False
     connection.streaming = True
 
 
@@ -649,6 +650,9 @@ def test_nothing_is_left_for_the_garbage_collector(connections: ModuleType, role
             connection = _deflating(connections, role, streaming=True)
             connection.send_text("Hello " * 50)
             connection.receive_data(_wire(role, (0x89, b""), (0x01, b"a")) + ending)
+            # Where nothing is told before it, a fault is raised within.
+            connection = _deflating(connections, role, streaming=True)
+            connection.receive_data(ending)
 
     live()
     gc.collect()
