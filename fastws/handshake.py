@@ -297,6 +297,13 @@ def parse_tokens(values: Iterable[str]) -> list[str]:
     return [token for token in tokens if token]
 
 
+def _list(subprotocols: Sequence[str] | None) -> Sequence[str]:
+    """What a caller gives, if it is not one string, which would be a list of letters."""
+    if isinstance(subprotocols, str):
+        raise TypeError(f"subprotocols are a list of strings, not {subprotocols!r}")
+    return subprotocols or ()
+
+
 def parse_extensions(values: Iterable[str]) -> list[tuple[str, RawParameters]]:
     """The extensions of header lines with their parameters (RFC 6455 §9.1).
 
@@ -457,7 +464,7 @@ class ServerHandshake(_Handshake):
     Args:
         origins: those that browsers may come from, each a string or a compiled pattern that must match in full; None
             among them allows clients that send none. None for any origin.
-        subprotocols: those that the server speaks, best first.
+        subprotocols: those that the server speaks, best first; None for none.
         deflate: what it wants of permessage-deflate, or None for no compression.
         server: the Server header of every answer, or None.
         any_subprotocol: accept with a subprotocol that the client does not offer, too; it is for the client to fail
@@ -471,7 +478,7 @@ class ServerHandshake(_Handshake):
         self,
         *,
         origins: Sequence[str | re.Pattern[str] | None] | None = None,
-        subprotocols: Sequence[str] = (),
+        subprotocols: Sequence[str] | None = (),
         deflate: Deflate | None = None,
         server: str | None = None,
         any_subprotocol: bool = False,
@@ -482,7 +489,7 @@ class ServerHandshake(_Handshake):
         self._server = server
         self._any_subprotocol = any_subprotocol
         self._origins = origins
-        self._subprotocols = subprotocols
+        self._subprotocols = parse_tokens(_list(subprotocols))
         # What a response that accepts would agree on: the subprotocol, and compression.
         self._prepared: tuple[str | None, Parameters | None] | None = None
 
@@ -705,7 +712,7 @@ class ClientHandshake(_Handshake):
     Args:
         uri: what to ask for; its username and password become an Authorization header.
         origin: the Origin header, for a server that asks for one.
-        subprotocols: those that the client speaks, best first.
+        subprotocols: those that the client speaks, best first; None for none.
         deflate: what it wants of permessage-deflate, or None for no compression.
         headers: to be added; Host and Authorization take the place of those that would be written.
         max_headers, max_header_size: lines and bytes of a response, at most.
@@ -713,6 +720,7 @@ class ClientHandshake(_Handshake):
 
     Raises:
         ValueError: ``uri`` is not one, or a header or subprotocol cannot be sent.
+        TypeError: ``subprotocols`` is one string.
     """
 
     _role = Role.CLIENT
@@ -722,7 +730,7 @@ class ClientHandshake(_Handshake):
         uri: URI | str,
         *,
         origin: str | None = None,
-        subprotocols: Sequence[str] = (),
+        subprotocols: Sequence[str] | None = (),
         deflate: Deflate | None = None,
         headers: Pairs = (),
         max_headers: int = DEFAULT_MAX_HEADERS,
@@ -732,7 +740,7 @@ class ClientHandshake(_Handshake):
         super().__init__(deflate, max_headers, max_header_size)
         self.uri = URI.parse(uri) if isinstance(uri, str) else uri
         self._key = base64.b64encode(secrets.token_bytes(16)).decode() if key is None else key
-        self._subprotocols = parse_tokens(subprotocols)
+        self._subprotocols = parse_tokens(_list(subprotocols))
         self.request = Request(self.uri.path, Headers(self._lines(origin, headers)))
         self._answer: Response | None = None
 

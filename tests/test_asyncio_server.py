@@ -11,7 +11,7 @@ import pytest
 
 from endpoints import Echo, contexts, echo, in_loop, raw_connection, uri_of
 from fastws import HandshakeError
-from fastws.asyncio import ConnectionClosedOK, WebSocketProtocol, connect, serve
+from fastws.asyncio import ConnectionClosedOK, InvalidStatus, WebSocketProtocol, connect, serve
 
 
 async def _closed_with(ws: Any) -> int | None:
@@ -177,3 +177,74 @@ async def test_a_request_that_comes_when_the_server_is_closed() -> None:
     writer.close()
     sink.close()
     await server.wait_closed()
+
+
+# Who gets in ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"subprotocols": "chat"}, TypeError),
+        ({"subprotocols": ["a b"]}, ValueError),
+        ({"max_size": -1}, ValueError),
+        ({"text_as": "words"}, ValueError),
+        ({"compression": "gzip"}, ValueError),
+        ({"max_fragments": -1}, ValueError),
+    ],
+)
+def test_what_is_wrong_is_told_at_once(wrong: dict[str, Any], error: type[Exception]) -> None:
+    """Not to the first client, and not when it is awaited."""
+    with pytest.raises(error):
+        serve(echo, "127.0.0.1", 0, **wrong)
+    with pytest.raises(error):
+        connect("ws://localhost/", **wrong)
+
+
+@in_loop
+async def test_no_subprotocols() -> None:
+    nothing: Any = {"subprotocols": None}
+    async with serve(echo, "127.0.0.1", 0, **nothing) as server, connect(uri_of(server), **nothing) as ws:
+        assert ws.subprotocol is None
+
+
+@in_loop
+async def test_callbacks_that_refuse(caplog: pytest.LogCaptureFixture) -> None:
+    """By the error of the handshake: no fault of theirs, and so not in the log."""
+
+    def select(_: Any, offered: list[str]) -> str | None:
+        if "a" not in offered:
+            raise HandshakeError("a subprotocol is needed: a")
+        return "a"
+
+    def process_request(_: Any, request: Any) -> None:
+        if request.path == "/gone":
+            raise HandshakeError("no more", 410, (("X-Why", "because"),))
+
+    options: Any = {"select_subprotocol": select, "process_request": process_request}
+    async with serve(echo, "127.0.0.1", 0, **options) as server:
+        for path, status, body in (("/", 400, b"a subprotocol is needed: a\n"), ("/gone", 410, b"no more\n")):
+            with pytest.raises(InvalidStatus) as caught:
+                await connect(uri_of(server, path), subprotocols=["b"])
+            assert (caught.value.response.status, caught.value.response.body) == (status, body)
+        assert caught.value.response.headers["X-Why"] == "because"
+        async with connect(uri_of(server), subprotocols=["b", "a"]) as ws:
+            assert ws.subprotocol == "a"
+    assert caplog.records == []
+
+
+@in_loop
+async def test_headers_of_a_refusal_are_changed() -> None:
+    """As users of websockets do: what there is gives way to what is set."""
+
+    def page(ws: Any, _: Any) -> Any:
+        response = ws.respond(200, "<p>grüße")
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = "text/html; charset=utf-8"
+        return response
+
+    async with serve(echo, "127.0.0.1", 0, process_request=page) as server:
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(uri_of(server))
+        assert caught.value.response.headers.get_all("Content-Type") == ["text/html; charset=utf-8"]
+        assert caught.value.response.body == "<p>grüße".encode()

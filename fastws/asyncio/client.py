@@ -84,7 +84,7 @@ class connect:  # noqa: N801 - used like a function
         uri: str,
         *,
         origin: str | None = None,
-        subprotocols: Sequence[str] = (),
+        subprotocols: Sequence[str] | None = (),
         compression: str | Deflate | None = "deflate",
         additional_headers: HeadersLike | None = None,
         user_agent_header: str | None = PRODUCT,
@@ -123,6 +123,8 @@ class connect:  # noqa: N801 - used like a function
             "max_fragments": max_fragments,
             "text_as": text_as,
         }
+        # What is wrong with these is told now.
+        self._connection(self._uri, self._handshake)
         self._open_timeout = open_timeout
         self._process_exception = process_exception or _process_exception
         self._delays = reconnect_delays or _delays
@@ -192,8 +194,7 @@ class connect:  # noqa: N801 - used like a function
         answered: asyncio.Future[None] = loop.create_future()
 
         def make() -> Endpoint:
-            connection = Connection(Role.CLIENT, handshake=ClientHandshake(uri, **handshake), **self._limits)
-            websocket = self._protocol(connection, open_timeout=None, **self._options)
+            websocket = self._protocol(self._connection(uri, handshake), open_timeout=None, **self._options)
             websocket.answered = answered
             if isinstance(websocket, WebSocket):
                 websocket.logger = self._logger
@@ -206,6 +207,9 @@ class connect:  # noqa: N801 - used like a function
             websocket.abort()
             raise
         return websocket
+
+    def _connection(self, uri: URI, handshake: dict[str, Any]) -> Connection:
+        return Connection(Role.CLIENT, handshake=ClientHandshake(uri, **handshake), **self._limits)
 
     async def _dial(self, uri: URI, make: Callable[[], Endpoint]) -> Any:
         """The protocol of a connection to the server, whichever way leads there."""

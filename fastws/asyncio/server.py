@@ -51,8 +51,8 @@ class ServerWebSocket(WebSocket):
         self._task: asyncio.Task[None] | None = None
 
     def respond(self, status: int, text: str) -> Response:
-        """A plain response for ``process_request`` to return."""
-        return Response(status, "", Headers(), text.encode())
+        """A response of plain text for ``process_request`` to return; its headers may be changed."""
+        return Response(status, "", Headers([("Content-Type", "text/plain; charset=utf-8")]), text.encode())
 
     def on_request(self, request: Request) -> None:
         self._task = self._loop.create_task(self.server._run(self, request))  # noqa: SLF001 - it is one of its own
@@ -207,6 +207,10 @@ class Server:
         """One connection, from its request to its end."""
         try:
             opened = await self._shake_hands(websocket, request)
+        except HandshakeError as error:
+            if websocket.connection.state is State.CONNECTING:
+                websocket.reject(error.status or 400, error.headers, f"{error}\n".encode())
+            return
         except Exception:
             self.logger.exception("opening handshake failed")
             if websocket.connection.state is State.CONNECTING:
@@ -266,8 +270,10 @@ class serve:  # noqa: N801 - used like a function
         host, port: as ``create_server`` of asyncio takes them.
         path: of a Unix socket, in their place.
         unix: listen on a Unix socket; on ``sock``, where there is no path.
-        origins, subprotocols: see ``ServerHandshake``.
-        select_subprotocol: takes the ``WebSocket`` and what the client offers, and returns one of these or None.
+        origins, subprotocols: see ``ServerHandshake``. A client that offers none of the subprotocols gets in without
+            one, where websockets refuses it.
+        select_subprotocol: takes the ``WebSocket`` and what the client offers, and returns one of these or None; it may
+            raise a ``HandshakeError``, which refuses the client with the status that this has, or 400.
         compression: "deflate", a ``Deflate``, or None.
         process_request: takes the ``WebSocket`` and its request, and returns None, or a ``Response`` that refuses it; a
             coroutine function will do, too. ``basic_auth`` makes one. It may also answer by itself: with
@@ -299,7 +305,7 @@ class serve:  # noqa: N801 - used like a function
         path: str | os.PathLike[str] | None = None,
         unix: bool = False,
         origins: Sequence[str | re.Pattern[str] | None] | None = None,
-        subprotocols: Sequence[str] = (),
+        subprotocols: Sequence[str] | None = (),
         select_subprotocol: Callable[[Any, Any], str | None] | None = None,
         compression: str | Deflate | None = "deflate",
         process_request: Callable[[Any, Any], Any] | None = None,
@@ -329,6 +335,8 @@ class serve:  # noqa: N801 - used like a function
             "max_fragments": max_fragments,
             "text_as": text_as,
         }
+        # What is wrong with these is told now, and not to the first client.
+        self._connection()
         self._options = {name: options.pop(name) for name in self._OURS if name in options}
         for name in ("write_limit", "max_queue"):
             if self._options.get(name) is not None:
@@ -349,9 +357,11 @@ class serve:  # noqa: N801 - used like a function
                 others.setdefault("ssl_shutdown_timeout", self._options.get("close_timeout", 10) or None)
         return others
 
+    def _connection(self) -> Connection:
+        return Connection(Role.SERVER, handshake=ServerHandshake(**self._handshake), **self._limits)
+
     def _make(self) -> Endpoint:
-        handshake = ServerHandshake(**self._handshake)
-        connection = Connection(Role.SERVER, handshake=handshake, **self._limits)
+        connection = self._connection()
         endpoint: Endpoint
         if self._protocol is not None:
             endpoint = self._protocol(connection, **self._options)
