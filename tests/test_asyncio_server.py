@@ -248,3 +248,22 @@ async def test_headers_of_a_refusal_are_changed() -> None:
             await connect(uri_of(server))
         assert caught.value.response.headers.get_all("Content-Type") == ["text/html; charset=utf-8"]
         assert caught.value.response.body == "<p>grüße".encode()
+
+
+@in_loop
+async def test_serve_cancelled_at_any_step() -> None:
+    """Nothing listens then: a second server takes the port at once."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for steps in range(20):
+        starting = asyncio.create_task(serve(echo, "127.0.0.1", port).__aenter__())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if starting.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await starting
+        else:
+            starting.result().close()
+            await starting.result().wait_closed()
+        with pytest.raises(OSError, match=r".*"), socket.create_connection(("127.0.0.1", port)):
+            pytest.fail("something listens")

@@ -375,7 +375,16 @@ class serve:  # noqa: N801 - used like a function
         self._server._closed = asyncio.get_running_loop().create_future()  # noqa: SLF001
         net = network(self._use_aiofastnet)
         create = net.create_unix_server if self._is_unix else net.create_server
-        self._server._server = await create(self._make, *self._where, **self._others)  # noqa: SLF001
+        others = dict(self._others)
+        starts = others.pop("start_serving", True)
+        listening = self._server._server = await create(self._make, *self._where, start_serving=False, **others)  # noqa: SLF001
+        if starts:
+            try:
+                await listening.start_serving()
+            except BaseException:
+                # Cancelled here, asyncio would forget what listens already.
+                listening.close()
+                raise
         return self._server
 
     def __await__(self) -> Generator[Any, None, Server]:
