@@ -157,6 +157,48 @@ async def test_bytes_that_are_no_text() -> None:
             assert ws.close_code == 1007
 
 
+async def _receive(ws: Any, how: str, got: list[str]) -> None:
+    """One message, or more; what is there of it when this is cancelled must not be lost either."""
+    if how == "recv":
+        got.append(await ws.recv())
+    elif how == "iteration":
+        async for message in ws:
+            got.append(message)
+            if len(got) % 3 == 0:
+                return
+    else:
+        async for part in ws.recv_streaming():
+            got.append(part)  # noqa: PERF401 - each is kept when this is cancelled
+
+
+@pytest.mark.parametrize("how", ["recv", "iteration", "streaming"])
+@pytest.mark.parametrize("max_queue", [1, None])
+@in_loop
+async def test_cancelled_at_any_step(how: str, max_queue: int | None) -> None:
+    """After any number of turns of the loop: every message comes, once and in order."""
+
+    async def send(ws: Any) -> None:
+        for i in range(200):
+            # Alone, in fragments, in one read with others, and in reads of their own.
+            await ws.send([f"{i}", "."] if i % 3 else f"{i}.")
+            if i % 5 == 0:
+                await asyncio.sleep(0)
+        await ws.wait_closed()
+
+    async with serve(send, "127.0.0.1", 0) as server, connect(uri_of(server), max_queue=max_queue) as ws:
+        got: list[str] = []
+        tries = 0
+        while "".join(got).count(".") < 200:
+            receiving = asyncio.create_task(_receive(ws, how, got))
+            tries += 1
+            for _ in range(tries % 7):
+                await asyncio.sleep(0)
+            receiving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await receiving
+        assert "".join(got) == "".join([f"{i}." for i in range(200)])
+
+
 # Sending --------------------------------------------------------------------------------------------------------------
 
 
