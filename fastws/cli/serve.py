@@ -104,6 +104,7 @@ async def _serve(options: argparse.Namespace) -> None:
             f"serving {'--push' if options.push else '--echo'} on ws://{address}/ · open http://{address}/", flush=True
         )
         await stopped.wait()
+        server.close(reason="the server stops")
 
 
 def _stop_on_signals(stopped: asyncio.Event) -> None:

@@ -49,6 +49,7 @@ def page(browser: Browser) -> Iterator[Page]:
     opened.set_default_timeout(30_000)
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("console", lambda message: faults.append(message.text))
     yield opened
     opened.close()
     assert faults == []
@@ -97,7 +98,19 @@ def test_the_server_goes_away(page: Page) -> None:
         page.goto(url)
         state(page, "OPEN")
     state(page, "CLOSED")
-    expect(page.locator("#details")).to_have_text("1001")
+    expect(page.locator("#details")).to_have_text("1001 the server stops")
+
+
+def test_an_address_that_is_none(page: Page) -> None:
+    with served() as url:
+        page.goto(url)
+        state(page, "OPEN")
+        page.click("#close")
+        state(page, "CLOSED")
+        page.fill("#url", "ftp://x/")
+        page.click("#connect")
+        logged(page, "note", "SyntaxError")
+        state(page, "CLOSED")
 
 
 def test_push(page: Page) -> None:
