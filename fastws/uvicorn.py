@@ -488,9 +488,14 @@ class WebSocketProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     def _flush(self) -> None:
         """Write what the connection has to send."""
         data = self._connection.data_to_send()
-        if data:
-            self._gathered = 0
+        if not data:
+            return
+        self._gathered = 0
+        if not self.transport.is_closing():
             self.transport.write(data)
+        elif not self._lost:
+            # An application that sends for ever would keep the loop from saying so.
+            self._writable.clear()
 
     def _stop_close_timer(self) -> None:
         if self.close_timer is not None:

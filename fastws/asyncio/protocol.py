@@ -343,12 +343,18 @@ class Endpoint(asyncio.Protocol, asyncio.BufferedProtocol):
             return
         data = connection.data_to_send()
         is_open = connection.state is _OPEN
-        if data and (is_open or not transport.is_closing()):
-            transport.write(data)
-            self._corked = True
-            self._gathered = 0
+        if data:
+            if not transport.is_closing():
+                transport.write(data)
+                self._corked = True
+                self._gathered = 0
+            elif is_open:
+                self._stall()
         if not is_open and (connection.close_sent is not None or connection.closes_tcp):
             self._go_on_closing()
+
+    def _stall(self) -> None:
+        """The transport is lost, and the loop has not said so yet."""
 
     def _flush_soon(self) -> None:
         if not self._corked:
@@ -373,8 +379,13 @@ class Endpoint(asyncio.Protocol, asyncio.BufferedProtocol):
         elif self.connection.state is not _CLOSED:
             # What the peer still sends is read and dropped: closing a socket with bytes in it would take back what was
             # said last.
-            self.transport.write_eof()
-            self.transport.resume_reading()
+            try:
+                self.transport.write_eof()
+            except (OSError, RuntimeError):
+                # It has gone already.
+                self.transport.close()
+            else:
+                self.transport.resume_reading()
 
     def _limit_close(self) -> None:
         timeout = self._timeouts[3]

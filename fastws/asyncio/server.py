@@ -345,6 +345,8 @@ class serve:  # noqa: N801 - used like a function
         self._protocol: type[WebSocketProtocol] | None = None
         if isinstance(handler, type) and issubclass(handler, WebSocketProtocol):
             self._protocol = handler
+            if "max_queue" in self._options:
+                raise TypeError("max_queue is for handlers: callbacks are given every message as it comes")
         self._create_connection = create_connection or ServerWebSocket
         handle: Any = handler
         self._server = Server(handle, process_request, process_response, select_subprotocol, logger)

@@ -507,6 +507,11 @@ class WebSocket(Endpoint):
     def on_pause(self) -> None:
         self._drained = self._loop.create_future()
 
+    def _stall(self) -> None:
+        """Who sends has to wait until the loop says it: one that sends for ever would keep the loop from that."""
+        if self._drained is None:
+            self.on_pause()
+
     def on_resume(self) -> None:
         drained, self._drained = self._drained, None
         if drained is not None and not drained.done():

@@ -397,3 +397,31 @@ def test_a_denial_without_a_body() -> None:
             assert (caught.value.response.status_code, caught.value.response.body) == (404, b"")
 
     run(test())
+
+
+def test_an_application_that_sends_for_ever_hears_of_the_end() -> None:
+    made: list[WebSocketProtocol] = []
+    ended: list[BaseException] = []
+
+    class Noted(WebSocketProtocol):
+        def connection_made(self, transport: Any) -> None:
+            made.append(self)
+            super().connection_made(transport)
+
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        made[0].transport.abort()
+        try:
+            for _ in range(100_000):
+                await send({"type": "websocket.send", "text": "x" * 1000})
+        except OSError as error:
+            ended.append(error)
+
+    async def test() -> None:
+        async with served(app, ws=Noted) as url:
+            client = await connect(url)
+            await client.wait_closed()
+
+    run(test())
+    assert len(ended) == 1
