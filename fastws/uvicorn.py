@@ -354,8 +354,11 @@ class WebSocketProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
             waiter.set_result(None)
 
     def _resume_reading(self) -> None:
-        if self._reading_paused:
-            self._reading_paused = False
+        if not self._reading_paused:
+            return
+        self._reading_paused = False
+        # That of TLS cannot be asked once it is closed.
+        if not self.transport.is_closing():
             self.transport.resume_reading()
 
     # Answering the request

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from endpoints import Echo, contexts, echo, in_loop, uri_of
-from fastws.asyncio import ConnectionClosedError, connect, serve
+from fastws import Role, encode_message
+from fastws.asyncio import ConnectionClosedError, WebSocketProtocol, connect, serve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,10 +49,11 @@ async def test_who_sends_for_ever_hears_of_it(
         else:
             ended.set_exception(AssertionError("it was never told"))
 
-    server_tls, client_tls = contexts() if secure else (None, None)
-    async with serve(sender, "127.0.0.1", 0, ssl=server_tls, compression=None) as server:
-        uri = uri_of(server) if client_tls is None else uri_of(server).replace("ws://127.0.0.1", "wss://localhost")
-        ws = await connect(uri, **({} if client_tls is None else {"ssl": client_tls}))
+    tls: list[Any] = [{"ssl": context} if secure else {} for context in contexts()]
+    async with serve(sender, "127.0.0.1", 0, compression=None, **tls[0]) as server:
+        ws = await connect(
+            uri_of(server).replace("ws://127.0.0.1", "wss://localhost" if secure else "ws://127.0.0.1"), **tls[1]
+        )
         await ended
         await ws.wait_closed()
 
@@ -78,7 +81,7 @@ async def test_a_client_that_has_gone_when_it_is_refused(handler: Any, caplog: p
         def process_request(*_: Any) -> None:
             client.close()
 
-        options = {"process_request": process_request} if handler is echo else {}
+        options: dict[str, Any] = {"process_request": process_request} if handler is echo else {}
         async with serve(handler, "127.0.0.1", 0, **options) as server:
             await asyncio.get_running_loop().run_in_executor(None, client.connect, server.sockets[0].getsockname())
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
@@ -88,6 +91,72 @@ async def test_a_client_that_has_gone_when_it_is_refused(handler: Any, caplog: p
                 await ws.send("x")
                 assert await ws.recv() == "x"
     assert caplog.records == []
+
+
+@in_loop
+async def test_callbacks_that_fail(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(WebSocketProtocol):
+        def on_message(self, data: str | bytes) -> None:
+            self.send(data)
+            if data == "fail":
+                raise RuntimeError("on purpose")
+
+    async with serve(Failing, "127.0.0.1", 0) as server, connect(uri_of(server)) as ws:
+        for message in ("a", "fail", "b"):
+            await ws.send(message)
+        assert [await ws.recv(), await ws.recv()] == ["a", "fail"]
+        with pytest.raises(ConnectionClosedError, match="received 1011"):
+            await ws.recv()
+    assert [record.getMessage() for record in caplog.records] == ["connection callback failed"]
+    assert "on purpose" in caplog.text
+
+
+@in_loop
+async def test_callbacks_that_answer_while_it_is_closing(caplog: pytest.LogCaptureFixture) -> None:
+    """As many do when a server is closed: the closing handshake is made all the same."""
+
+    class Leaving(Echo):
+        def on_message(self, data: str | bytes) -> None:
+            if data == "leave":
+                self.start_close(4000, "enough")
+            super().on_message(data)
+
+    async with serve(Leaving, "127.0.0.1", 0) as server, connect(uri_of(server)) as ws:
+        ws.transport.write(b"".join([encode_message(each, Role.CLIENT) for each in ("a", "leave", "b", "c")]))
+        assert await ws.recv() == "a"
+        with pytest.raises(ConnectionClosedError, match=r"received 4000 \(enough\); sent 4000"):
+            await ws.recv()
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("secure", [False, True])
+@in_loop
+async def test_what_came_before_it_was_lost(secure: bool) -> None:
+    """It is received in the end, though reading was paused: there is nothing to go on reading."""
+    sent = 0
+
+    async def sender(ws: Any) -> None:
+        nonlocal sent
+        for sent in range(1, 1000):
+            await ws.send(f"{sent}")
+            if sent % 100 == 0:
+                await (await ws.ping())
+        await ws.wait_closed()
+
+    tls: list[Any] = [{"ssl": context} if secure else {} for context in contexts()]
+    async with serve(sender, "127.0.0.1", 0, **tls[0]) as server:
+        uri = uri_of(server).replace("ws://127.0.0.1", "wss://localhost") if secure else uri_of(server)
+        ws = await connect(uri, max_queue=4, ping_interval=None, **tls[1])
+        while not ws._is_paused:  # noqa: SLF001
+            await asyncio.sleep(0.001)
+        ws.abort()
+        await ws.wait_closed()
+        got = []
+        with contextlib.suppress(ConnectionClosedError):
+            while True:
+                got.append(await ws.recv())
+        assert len(got) > 4
+        assert got == [f"{i + 1}" for i in range(len(got))]
 
 
 def test_a_queue_for_callbacks() -> None:

@@ -7,9 +7,11 @@ once, and what follows before the loop comes round goes out together then.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from ..connection import Connection, Fragment, State
+from ..errors import StateError
 from ..frames import CloseCode, Opcode
 from ..read_buffer import read_buffer
 from .options import as_marks
@@ -25,6 +27,8 @@ else:
     Pong = _twin.Pong
 
 __all__ = ["LONG", "MOST_GATHERED", "Endpoint", "WebSocketProtocol"]
+
+_logger = logging.getLogger("fastws.asyncio")
 
 #: What is longer goes out before the next message is made, within a read, too.
 LONG: Final = 8192
@@ -257,6 +261,8 @@ class Endpoint(asyncio.Protocol, asyncio.BufferedProtocol):
                     self.on_message(event.data)
                 else:
                     self._on_event(event)
+        except Exception as error:
+            self._callback_failed(error)
         finally:
             self._reading = False
             self._flush()
@@ -289,6 +295,14 @@ class Endpoint(asyncio.Protocol, asyncio.BufferedProtocol):
         self._flush_soon()
 
     # Private
+
+    def _callback_failed(self, error: Exception) -> None:
+        """As where a handler fails: it is logged, and the peer told."""
+        if isinstance(error, StateError) and self.connection.state is not _OPEN:
+            # What came behind this side's close cannot be answered any more.
+            return
+        _logger.error("connection callback failed", exc_info=error)
+        self.start_close(CloseCode.INTERNAL_ERROR)
 
     def _handle(self, events: Any) -> None:
         """Events that come outside of a read, or all at once."""
@@ -447,8 +461,9 @@ class Endpoint(asyncio.Protocol, asyncio.BufferedProtocol):
 class WebSocketProtocol(Endpoint):
     """A WebSocket with callbacks: subclass it, and give the class to ``serve`` or ``connect``.
 
-    Everything is called in the loop, in the order in which it came. Nothing is called after ``on_close``. Arguments and
-    attributes are those of ``Endpoint``.
+    Everything is called in the loop, in the order in which it came. Nothing is called after ``on_close``. Where a
+    callback raises an exception, that is logged ("fastws.asyncio"), and the connection closed with 1011; to answer what
+    comes while it is closing is no fault. Arguments and attributes are those of ``Endpoint``.
     """
 
     # Whether the transport is lost, and who waits for that.

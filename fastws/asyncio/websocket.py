@@ -484,8 +484,11 @@ class WebSocket(Endpoint):
             self.transport.pause_reading()
 
     def _resume_reading(self) -> None:
-        if self._is_paused:
-            self._is_paused = False
+        if not self._is_paused:
+            return
+        self._is_paused = False
+        # That of TLS cannot be asked once it is closed.
+        if not self.transport.is_closing():
             self.transport.resume_reading()
 
     def _is_deaf(self) -> bool:
