@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         FrameHeader,
         Message,
         MessageDecoder,
+        MessageParser,
         Ping,
         Pong,
         Utf8Validator,
@@ -48,6 +49,7 @@ else:
     FrameHeader = _twin.FrameHeader
     Message = _twin.Message
     MessageDecoder = _twin.MessageDecoder
+    MessageParser = _twin.MessageParser
     Ping = _twin.Ping
     Pong = _twin.Pong
     Utf8Validator = _twin.Utf8Validator
@@ -96,6 +98,7 @@ __all__ = [
     "HostError",
     "Message",
     "MessageDecoder",
+    "MessageParser",
     "Opcode",
     "Ping",
     "Pong",

@@ -21,7 +21,9 @@ from cpython.bytearray cimport (
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.memoryview cimport PyMemoryView_Check
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_SET_ITEM
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -40,6 +42,7 @@ from .frames import (
 
 
 cdef extern from "Python.h":
+    object PyType_GenericAlloc(PyTypeObject *type, Py_ssize_t n)
     object PyUnicode_New(Py_ssize_t n, Py_UCS4 highest)
     PyObject *new_unicode "PyUnicode_New"(Py_ssize_t n, Py_UCS4 highest) except NULL
     int PyUnicode_Resize(PyObject **text, Py_ssize_t n) except -1
@@ -51,6 +54,7 @@ cdef extern from "Python.h":
     bint PyUnicode_CheckExact(object text)
     PyObject *PyMemoryView_GET_BASE(object view)
     bint PyLong_CheckExact(object number)
+    Py_ssize_t PyNumber_AsSsize_t(object number, void *error) except? -1
 
 cdef extern from *:
     """

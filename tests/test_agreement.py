@@ -17,7 +17,7 @@ import pickle
 import sys
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -31,6 +31,15 @@ from vectors import ALPHABETS, BAD_TEXTS, KEY, ROLES, STREAMS, LyingBytes, Lying
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
+
+
+class Kept(NamedTuple):
+    """What a caller makes of a message."""
+
+    kind: str
+    data: str | bytes
+    mark: str
+
 
 # Kinds of arguments ---------------------------------------------------------------------------------------------------
 
@@ -166,6 +175,19 @@ def _done(codec: ModuleType, call: Callable[..., object], argument: object) -> A
 
 # Functions over kinds of arguments ------------------------------------------------------------------------------------
 
+
+def _parser(codec: Any, **options: Any) -> Any:
+    """One that makes the tuples of ``Kept``."""
+    return codec.MessageParser(Kept, "text", "binary", ("!",), **{"role": None, "max_frame_size": None, **options})
+
+
+def _delivered(parser: Any, data: Any) -> Any:
+    """What is delivered of ``data``, with its types, and what ``deliver`` tells."""
+    told: list[Any] = []
+    taken = parser.deliver(data, lambda *given: told.append(given))
+    return taken, [(type(message), tuple(message), size) for message, size in told]
+
+
 # Each call takes the codec and the one argument that varies.
 _CALLS: dict[str, Callable[[Any, Any], object]] = {
     "mask data": lambda codec, each: codec.mask(each, KEY, 1),
@@ -186,6 +208,12 @@ _CALLS: dict[str, Callable[[Any, Any], object]] = {
     "parse_messages": lambda codec, each: codec.parse_messages(each, role=None, max_frame_size=None),
     "parse_messages decode": lambda codec, each: codec.parse_messages(
         each, role=None, max_frame_size=None, decode=True
+    ),
+    "MessageParser.parse": lambda codec, each: _parser(codec).parse(each, 0, 2**31),
+    "MessageParser.deliver": lambda codec, each: _delivered(_parser(codec), each),
+    "MessageParser record": lambda codec, each: codec.MessageParser(each, 1, 2, role=None, max_frame_size=None),
+    "MessageParser more": lambda codec, each: len(
+        codec.MessageParser(tuple, 1, 2, each, role=None, max_frame_size=None).parse(b"\x81\x01x", 0, 9)[0][0][0]
     ),
     "encode_header key": lambda codec, each: codec.encode_header(1, 5, key=each),
     "encode_frame payload": lambda codec, each: codec.encode_frame(2, each),
@@ -251,6 +279,10 @@ _NUMBER_CALLS: dict[str, Callable[[Any, Any], object]] = {
     "parse_messages offset": lambda codec, each: codec.parse_messages(
         b"\x81\x05Hello", each, role=None, max_frame_size=None
     ),
+    "MessageParser offset": lambda codec, each: _parser(codec).parse(b"\x81\x05Hello", each, 9),
+    "MessageParser room": lambda codec, each: _parser(codec).parse(b"\x81\x05Hello" * 3, 0, each),
+    "MessageParser overhead": lambda codec, each: _parser(codec, overhead=each).parse(b"\x81\x05Hello" * 3, 0, 9),
+    "MessageParser max_frame_size": lambda codec, each: _parser(codec, max_frame_size=each).parse(b"\x81\5Hello", 0, 9),
     "encode_header opcode": lambda codec, each: codec.encode_header(each, 5),
     "encode_header length": lambda codec, each: codec.encode_header(2, each),
     "encode_header length of a ping": lambda codec, each: codec.encode_header(9, each),
@@ -343,6 +375,26 @@ _MIXES: dict[str, tuple[Callable[..., object], tuple[Sequence[Any], ...]]] = {
             ("bytes", "bytearray", "str", None),
         ),
     ),
+    "MessageParser": (
+        lambda codec, record, more, role, size, overhead: codec.MessageParser(
+            record, 1, 2, more, role=role, max_frame_size=size, overhead=overhead
+        ).parse(b"\x81\2ab\x82\2ab", 0, 99),
+        (
+            (tuple, Kept, list, "x", type(sys.flags)),
+            ((), [3], None),
+            (Role.CLIENT, Role.SERVER, None, "x"),
+            (None, 1, -1, "x"),
+            (0, 65_535, 65_536, -1, "x"),
+        ),
+    ),
+    "MessageParser.parse": (
+        lambda codec, data, offset, room: _parser(codec).parse(data, offset, room),
+        (
+            (b"\x81\x02ab\x82\x02ab", bytearray(b"\x82\x02ab"), b"\x81\x02a\xff", b"\x82\x7e\0\2ab", "x"),
+            (0, 4, 9, -1, "x", None),
+            (2**70, 2, 1, 0, -1, -(2**70), "x", None),
+        ),
+    ),
     "encode_header": (
         lambda codec, opcode, length, fin, key: codec.encode_header(opcode, length, fin=fin, key=key),
         ((1, 9, 3, "x"), (0, 126, -1, 2**63, "x"), (True, False), (None, KEY, b"", 1)),
@@ -389,7 +441,8 @@ _FUNCTIONS = (
     *("mask", "mask_inplace", "is_utf8", "decode_text", "encode_text", "parse_header", "encode_header"),
     *("parse_frame", "parse_messages"),
     *("encode_frame", "encode_message", "new_key", "kernel_name", "available_kernels"),
-    *("Utf8Validator", "FrameDecoder", "MessageDecoder", "FrameHeader", "Frame", "Message", "Ping", "Pong", "Close"),
+    *("Utf8Validator", "FrameDecoder", "MessageDecoder", "MessageParser"),
+    *("FrameHeader", "Frame", "Message", "Ping", "Pong", "Close"),
 )
 
 
@@ -433,6 +486,7 @@ _LENGTH_CALLS: dict[str, Callable[[Any, Any], object]] = {
         header(0x81, len(view), KEY) + bytes(view), role=Role.SERVER, max_frame_size=None, decode=True
     ),
     "parse_messages": lambda codec, view: codec.parse_messages(view, role=None, max_frame_size=None),
+    "MessageParser.deliver": lambda codec, view: _delivered(_parser(codec), header(0x81, len(view), KEY) + bytes(view)),
     "encode_frame": lambda codec, view: codec.encode_frame(2, view, key=KEY),
     "encode_message": lambda codec, view: codec.encode_message(view, Role.SERVER),
     "decode whole": lambda codec, view: codec.FrameDecoder(Role.CLIENT, max_frame_size=None).feed(view),
@@ -627,6 +681,29 @@ def _parsed(codec: Any, data: Any, **options: Any) -> Iterator[Any]:
         if told is None:
             return
         offset = told[3]
+
+
+_PARSER_OPTIONS: tuple[dict[str, Any], ...] = (
+    {"max_frame_size": None},
+    {"max_frame_size": 9, "overhead": 7},
+    {"max_frame_size": None, "minimal_length": False, "overhead": 128},
+)
+
+
+@pytest.mark.parametrize("role", [*ROLES, None], ids=lambda role: getattr(role, "value", "either"))
+@pytest.mark.parametrize("side", ROLES, ids=lambda role: f"for {role.value}")
+def test_messages_in_a_buffer_cut_anywhere(pure: ModuleType, twin: ModuleType, side: Role, role: Role | None) -> None:
+    for options in _PARSER_OPTIONS:
+        ours, theirs = (_parser(codec, role=role, **options) for codec in (pure, twin))
+        for stream in STREAMS:
+            data = stream.wire(side)
+            for cut in cuts(len(data))[:: 8 if len(data) > 600 else 1]:
+                for offset, room in ((0, 2**40), (0, 130), (cut // 2, 0), (cut, 9)):
+                    expected, got = (parser.parse(data[:cut], offset, room) for parser in (ours, theirs))
+                    assert got == expected
+                    assert [type(message) for message, _ in got[0]] == [Kept] * len(got[0])
+                    assert [type(message[1]) for message, _ in got[0]] == [type(m[1]) for m, _ in expected[0]]
+                assert _delivered(theirs, data[:cut]) == _delivered(ours, data[:cut])
 
 
 @pytest.mark.parametrize("role", [*ROLES, None], ids=lambda role: getattr(role, "value", "either"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import sys
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -273,6 +275,113 @@ def test_messages_before_an_error_are_given_first(codec: ModuleType, role: Role)
         assert [each[1] for each in told] == [b"one", b"one"]
         with pytest.raises(ProtocolError, match=f"^{text}$"):
             _parse_all(codec, one + one + bad + one, told[-1][3], **options)
+
+
+# Messages as records --------------------------------------------------------------------------------------------------
+
+
+class Told(NamedTuple):
+    kind: str
+    data: str | bytes
+    mark: int
+
+
+def _parser(codec: ModuleType, **options: Any) -> Any:
+    return codec.MessageParser(
+        Told, "text", "binary", [7], **{"role": Role.CLIENT, "max_frame_size": None, "overhead": 10, **options}
+    )
+
+
+@_roles
+def test_records(codec: ModuleType, role: Role) -> None:
+    """What is whole, and how many bytes tell more of what is not, at every cut."""
+    key = key_for(role)
+    frames = [frame(0x81, "drü".encode() * 40, key), frame(0x82, b"\xff", key), frame(0x81, b"x" * 70_000, key)]
+    records = [Told("text", "drü" * 40, 7), Told("binary", b"\xff", 7), Told("text", "x" * 70_000, 7)]
+    sizes, data = (160, 1, 70_000), b"".join(frames)
+    parser = _parser(codec, role=role)
+    for cut in [*range(len(frames[0] + frames[1]) + 20), len(data) - 1, len(data)]:
+        whole = [n for n in range(4) if len(b"".join(frames[:n])) <= cut][-1]
+        end = len(b"".join(frames[:whole]))
+        header_size = len(header(frames[whole][0], sizes[whole], key)) if whole < 3 else 0
+        given = cut - end
+        needed = 0 if given == 0 else 2 if given < 2 else header_size
+        # The length stands before the key.
+        if given >= max(2, header_size - (4 if key else 0)):
+            needed = len(frames[whole]) if whole < 3 else 0
+        expected = list(zip(records[:whole], sizes[:whole], strict=True)), end, sum(sizes[:whole]) + 10 * whole, needed
+        got = parser.parse(data[:cut], 0, 10**6)
+        assert got == expected
+        assert {type(record) for record, _ in got[0]} <= {Told}
+
+
+def test_records_stop_where_there_is_no_room(codec: ModuleType) -> None:
+    """The one that begins within it is taken."""
+    data, parser = frame(0x82, b"12345") * 4, _parser(codec)
+    for room, count in ((-1, 0), (0, 1), (14, 1), (15, 2), (29, 2), (30, 3), (45, 4), (2**80, 4), (-(2**80), 0)):
+        messages, end, taken, needed = parser.parse(data, 0, room)
+        assert (len(messages), end, taken, needed) == (count, 7 * count, 15 * count, 0)
+    # What is cut is not told either.
+    assert parser.parse(data[:9], 0, 14) == ([(Told("binary", b"12345", 7), 5)], 7, 15, 0)
+
+
+@_roles
+def test_records_stop_before_what_is_none(codec: ModuleType, role: Role) -> None:
+    """Another frame, or one that is wrong: nothing is raised, and nothing more is asked for."""
+    key, other = key_for(role), KEY if role is Role.CLIENT else None
+    one, parser = frame(0x82, b"one", key), _parser(codec, role=role, max_frame_size=3)
+    wrong = [frame(first, b"x", key) for first in set(range(256)) - {0x81, 0x82}]
+    wrong += [frame(0x82, b"x", other), frame(0x82, b"four", key), frame(0x81, b"\xff", key)]
+    wrong += [frame(0x81, b"a\xc3", key), frame(0x82, b"x", key, form=16), frame(0x82, b"x", key, form=64)]
+    for bad in wrong:
+        for start in (0, 5):
+            data = bytes(start) + one + bad + one
+            told = [(Told("binary", b"one", 7), 3)]
+            assert parser.parse(data, start, 999) == (told, start + len(one), 13, 0)
+            assert parser.parse(data, start + len(one), 999) == ([], start + len(one), 0, 0)
+
+
+@_roles
+def test_one_message_is_delivered(codec: ModuleType, role: Role) -> None:
+    key, parser = key_for(role), _parser(codec, role=role)
+    got: list[Any] = []
+
+    def put(*given: Any) -> None:
+        got.append(given)
+
+    for data, expected in (
+        (frame(0x81, b"", key), Told("text", "", 7)),
+        (frame(0x81, "schön".encode(), key), Told("text", "schön", 7)),
+        (frame(0x82, b"x" * 126, key), Told("binary", b"x" * 126, 7)),
+        (frame(0x82, b"x" * 65_536, key), Told("binary", b"x" * 65_536, 7)),
+    ):
+        for given in (data, bytearray(data), memoryview(data)):
+            assert parser.deliver(given, put) is True
+            assert got == [(expected, len(expected.data.encode() if isinstance(expected.data, str) else expected.data))]
+            assert type(got.pop()[0]) is Told
+        for not_one in (b"", data[:1], data[:-1], data + b"\x81", data + data, b"\x01" + data[1:]):
+            assert parser.deliver(not_one, put) is False
+    assert parser.deliver(frame(0x81, b"\xff", key), put) is False
+    assert got == []
+
+
+def test_a_fault_of_put_is_told(codec: ModuleType) -> None:
+    def put(*_: Any) -> None:
+        raise KeyError("full")
+
+    with pytest.raises(KeyError, match="full"):
+        _parser(codec).deliver(frame(0x81, b"x"), put)
+
+
+def test_records_of_what_can_be_made_of_items(codec: ModuleType) -> None:
+    with pytest.raises(TypeError, match=r"^tuple.__new__\(list\): list is not a subtype of tuple$"):
+        codec.MessageParser(list, 1, 2, role=None, max_frame_size=None)
+    with pytest.raises(TypeError, match="is not safe"):
+        codec.MessageParser(type(sys.flags), 1, 2, role=None, max_frame_size=None)
+    with pytest.raises(ValueError, match=r"^overhead is 0 to 65535, not -1$"):
+        _parser(codec, overhead=-1)
+    with pytest.raises(TypeError, match=r"^cannot pickle or copy 'MessageParser' object$"):
+        copy.copy(_parser(codec))
 
 
 # Arguments ------------------------------------------------------------------------------------------------------------

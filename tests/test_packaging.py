@@ -33,7 +33,12 @@ _FUNCTIONS = (
     *("encode_frame", "encode_message", "new_key"),
 )
 _KERNEL_FUNCTIONS = ("kernel_name", "available_kernels")
-_METHODS = {"Utf8Validator": ("feed", "reset"), "FrameDecoder": ("feed",), "MessageDecoder": ("feed",)}
+_METHODS = {
+    "Utf8Validator": ("feed", "reset"),
+    "FrameDecoder": ("feed",),
+    "MessageDecoder": ("feed",),
+    "MessageParser": ("parse", "deliver"),
+}
 _VALUES = ("FrameHeader", "Frame", "Message", "Ping", "Pong", "Close")
 _CODEC = (*_FUNCTIONS, *_METHODS, *_VALUES)
 
@@ -105,6 +110,16 @@ _CONSTRUCTORS: dict[str, dict[str, Any]] = {
         "minimal_length": False,
         "rsv1": True,
         "streaming": True,
+    },
+    "MessageParser": {
+        "record": tuple,
+        "text": 1,
+        "binary": 2,
+        "more": (3,),
+        "role": None,
+        "max_frame_size": 5,
+        "minimal_length": False,
+        "overhead": 4,
     },
     "FrameHeader": {
         "fin": True,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from .assembler import MessageDecoder
 from .decoder import FrameDecoder
 from .encoder import encode_frame, encode_message, new_key
-from .frame import parse_frame, parse_messages
+from .frame import MessageParser, parse_frame, parse_messages
 from .header import encode_header, parse_header
 from .mask import mask, mask_inplace
 from .utf8 import Utf8Validator, decode_text, encode_text, is_utf8
@@ -23,6 +23,7 @@ __all__ = [
     "FrameHeader",
     "Message",
     "MessageDecoder",
+    "MessageParser",
     "Ping",
     "Pong",
     "Utf8Validator",

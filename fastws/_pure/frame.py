@@ -1,9 +1,11 @@
-"""One whole frame out of a buffer, unmasked (RFC 6455 §5.2), or the messages that stand there one after the other."""
+"""One whole frame out of a buffer, unmasked (RFC 6455 §5.2), or the messages that stand there one after the other, as
+tuples or as records of the caller's own.
+"""
 
 from __future__ import annotations
 
 from operator import index
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from ..errors import Fault, ProtocolError, protocol_error
 from ..frames import Role
@@ -11,10 +13,10 @@ from .buffers import as_flat, as_limit, as_offset
 from .header import extended_length
 from .mask import xor
 from .utf8 import decode_utf8
-from .values import BINARY, TEXT
+from .values import BINARY, TEXT, within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .buffers import Buffer
 
@@ -161,3 +163,113 @@ def parse_messages(
     offset = index(offset)
     data = as_flat(data)
     return parser.parse_messages(data, as_offset(offset, len(data)))
+
+
+class MessageParser:
+    """Takes the messages of one frame each that stand in buffers, and makes records of them (RFC 6455 §5.2, §5.6).
+
+    ``parse_messages`` for whoever asks often and has a named tuple of its own: what is expected is told once. Text is
+    always decoded. Nothing is kept from one call to the next.
+
+    Args:
+        record: a class derived from tuple. A message is ``tuple.__new__(record, (kind, payload, *more))``.
+        text, binary: the kind of a message.
+        more: the last items of each record.
+        role, max_frame_size, minimal_length: as for ``parse_frame``.
+        overhead: what a message counts besides the bytes of its payload, 0 to 65535.
+    Raises:
+        TypeError, ValueError: an argument is none of the above.
+    """
+
+    __slots__ = ("_binary", "_more", "_overhead", "_parser", "_record", "_text")
+
+    def __init__(
+        self,
+        record: type[tuple[Any, ...]],
+        text: object,
+        binary: object,
+        more: Iterable[object] = (),
+        *,
+        role: Role | None,
+        max_frame_size: int | None,
+        minimal_length: bool = True,
+        overhead: int = 0,
+    ) -> None:
+        tuple.__new__(record, ())
+        self._more = tuple(more)
+        self._parser = FrameParser(role, max_frame_size, True, "bytes", minimal_length)
+        self._overhead = within(overhead, 0, _MAX_OVERHEAD, "overhead is")
+        self._record, self._text, self._binary = record, text, binary
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"cannot pickle or copy {type(self).__name__!r} object")
+
+    def parse(self, data: Buffer, offset: int, room: int, /) -> tuple[list[tuple[tuple[Any, ...], int]], int, int, int]:
+        """Take the messages from ``offset`` on, as long as there is room.
+
+        Args:
+            data: a buffer of n bytes.
+            offset: where in ``data`` the first frame starts, 0 to n.
+            room: what the messages may count, each the bytes of its payload and the overhead. One that begins within it
+                is still taken.
+        Returns: the messages, each with the bytes of its payload; the offset of what follows; what the messages count;
+            and, where a message follows that is cut, how many bytes from its start on tell more: those of its header,
+            or of all of it. That is 0 where there is no room, or nothing, or no such message, or one that is wrong.
+        Raises:
+            ValueError: ``offset`` is outside of ``data``.
+        """
+        offset, room = index(offset), index(room)
+        data = as_flat(data)
+        start, n = as_offset(offset, len(data)), len(data)
+        messages: list[tuple[tuple[Any, ...], int]] = []
+        taken = needed = 0
+        while room >= taken and start < n and data[start] in _WHOLE_MESSAGES:
+            try:
+                message = self._parser.parse(data, start)
+            except ProtocolError:
+                break
+            if message is None:
+                needed = _bytes_needed(data, start)
+                break
+            messages.append((self._new_record(message), message[2]))
+            taken += message[2] + self._overhead
+            start = message[3]
+        return messages, start, taken, needed
+
+    def deliver(self, data: Buffer, put: Callable[[tuple[Any, ...], int], object], /) -> bool:
+        """Call ``put`` with a message and its bytes where ``data`` is one message and nothing else; whether it was.
+
+        Args:
+            data: a buffer.
+            put: gets what ``parse`` gives for a message.
+        """
+        data = as_flat(data)
+        if not data or data[0] not in _WHOLE_MESSAGES:
+            return False
+        try:
+            message = self._parser.parse(data, 0)
+        except ProtocolError:
+            return False
+        if message is None or message[3] != len(data):
+            return False
+        put(self._new_record(message), message[2])
+        return True
+
+    def _new_record(self, message: ParsedFrame) -> tuple[Any, ...]:
+        kind = self._text if message[0] == _WHOLE_TEXT else self._binary
+        return tuple.__new__(self._record, (kind, message[1], *self._more))
+
+
+_MAX_OVERHEAD: Final = 65535
+
+
+def _bytes_needed(data: bytes | bytearray, start: int) -> int:
+    """How many bytes tell more of a frame that is cut: those of its header, or all of it."""
+    if len(data) - start < 2:
+        return 2
+    length, size = data[start + 1] & 0x7F, 2
+    if length >= 126:
+        length, size = extended_length(data, start, False)
+    if not size:
+        length, size = 0, 4 if data[start + 1] & 0x7F == 126 else 10
+    return size + (4 if data[start + 1] & 0x80 else 0) + length

@@ -69,7 +69,7 @@ def _setter(cls: type, name: str) -> Callable[[object, object], None]:
     return setter
 
 
-def _within(number: int, low: int, high: int, what: str) -> int:
+def within(number: int, low: int, high: int, what: str) -> int:
     number = index(number)
     if not low <= number <= high:
         raise ValueError(f"{what} {low} to {high}, not {number}")
@@ -107,10 +107,10 @@ class FrameHeader(_Value):
             bool(rsv1),
             bool(rsv2),
             bool(rsv3),
-            _within(opcode, 0, 15, "an opcode is"),
+            within(opcode, 0, 15, "an opcode is"),
             None if key is None else as_key(key),
-            _within(length, 0, MAX_PAYLOAD, "a payload has bytes,"),
-            _within(size, 2, MAX_HEADER_SIZE, "a header has bytes,"),
+            within(length, 0, MAX_PAYLOAD, "a payload has bytes,"),
+            within(size, 2, MAX_HEADER_SIZE, "a header has bytes,"),
         )
         for name, value in zip(self.__match_args__, values, strict=True):
             object.__setattr__(self, name, value)

@@ -1,4 +1,5 @@
-# One whole frame out of a buffer, unmasked (RFC 6455 §5.2), or the messages that stand there one after the other.
+# One whole frame out of a buffer, unmasked (RFC 6455 §5.2), or the messages that stand there one after the other, as
+# tuples or as records of the caller's own.
 
 # What the caller expects of frames, and wants of them.
 cdef struct Wanted:
@@ -145,3 +146,116 @@ def parse_messages(data, offset=0, *, role, max_frame_size, decode=False, payloa
     if status > FWS_OK and not messages:
         raise error_of(&refusal)
     return messages
+
+
+@cython.final
+cdef class MessageParser:
+    """Takes the messages of one frame each that stand in buffers, and makes records of them (RFC 6455 §5.2, §5.6)."""
+
+    cdef Wanted wanted
+    cdef object record
+    cdef object text
+    cdef object binary
+    cdef tuple more
+    cdef Py_ssize_t overhead
+
+    def __cinit__(self):
+        self.record = tuple
+        self.more = ()
+
+    def __init__(
+        self, record, text, binary, more=(), *, role, max_frame_size, minimal_length=True, overhead=0
+    ):
+        tuple.__new__(record, ())
+        more = tuple(more)
+        read_wanted(role, max_frame_size, True, AS_BYTES, minimal_length, &self.wanted)
+        self.overhead = within(overhead, 0, MAX_OVERHEAD, "overhead is")
+        self.record, self.text, self.binary, self.more = record, text, binary, more
+
+    def __reduce__(self):
+        raise TypeError(f"cannot pickle or copy {type(self).__name__!r} object")
+
+    def parse(self, data, offset, room, /):
+        """Take the messages from ``offset`` on, as long as there is room."""
+        cdef Source source
+        cdef Refusal refusal
+        cdef fws_header h
+        cdef Py_ssize_t start, left, taken = 0
+        cdef uint64_t needed = 0
+        cdef int status
+        cdef bint stands_still
+        cdef list messages = []
+        cdef object payload
+        offset = PyNumber_Index(offset)
+        # What is too large for it is clamped.
+        left = PyNumber_AsSsize_t(room, NULL)
+        open_source(data, &source)
+        try:
+            start = read_offset(offset, source.n)
+            stands_still = is_stable(data)
+            while left >= taken and start < source.n and source.data[start] in (WHOLE_TEXT, WHOLE_BINARY):
+                status = find_frame(source.data + start, source.n - start, &self.wanted, &h, &refusal)
+                if status != FWS_OK:
+                    if status == FWS_SHORT:
+                        needed = bytes_needed(source.data + start, source.n - start, &h)
+                    break
+                payload = frame_payload(source.data + start, &h, &self.wanted, stands_still, &refusal)
+                if payload is None:
+                    break
+                record = self.new_record(self.text if h.first == WHOLE_TEXT else self.binary, payload)
+                messages.append((record, <Py_ssize_t>h.length))
+                taken += <Py_ssize_t>h.length + self.overhead
+                start += h.size + <Py_ssize_t>h.length
+        finally:
+            close_source(&source)
+        return messages, start, taken, needed
+
+    def deliver(self, data, put, /):
+        """Call ``put`` with a message and its bytes where ``data`` is one message and nothing else; whether it was."""
+        cdef Source source
+        cdef Refusal refusal
+        cdef fws_header h
+        cdef object payload = None
+        open_source(data, &source)
+        try:
+            if source.n and source.data[0] in (WHOLE_TEXT, WHOLE_BINARY):
+                if find_frame(source.data, source.n, &self.wanted, &h, &refusal) == FWS_OK:
+                    if h.size + <Py_ssize_t>h.length == source.n:
+                        payload = frame_payload(source.data, &h, &self.wanted, is_stable(data), &refusal)
+        finally:
+            close_source(&source)
+        if payload is None:
+            return False
+        put(self.new_record(self.text if h.first == WHOLE_TEXT else self.binary, payload), <Py_ssize_t>h.length)
+        return True
+
+    cdef object new_record(self, object kind, object payload):
+        """What ``tuple.__new__`` makes of the type, without a tuple to copy."""
+        cdef Py_ssize_t index
+        record = PyType_GenericAlloc(<PyTypeObject *>self.record, 2 + len(self.more))
+        set_item(record, 0, kind)
+        set_item(record, 1, payload)
+        for index in range(len(self.more)):
+            set_item(record, 2 + index, self.more[index])
+        return record
+
+
+cdef enum:
+    MAX_OVERHEAD = 65535
+
+
+cdef inline void set_item(object record, Py_ssize_t index, object item):
+    Py_INCREF(item)
+    PyTuple_SET_ITEM(record, index, item)
+
+
+cdef uint64_t bytes_needed(const uint8_t *data, size_t n, const fws_header *h) noexcept:
+    """How many bytes tell more of a frame that is cut: those of its header, or all of it."""
+    cdef uint64_t size = 2
+    if n < 2:
+        return size
+    if data[1] & 0x7F >= 126:
+        size += 2 if data[1] & 0x7F == 126 else 8
+    if data[1] & MASKED:
+        size += 4
+    return size + h.length if h.has_length else size
