@@ -6,13 +6,13 @@ at the end of this file list what is replaced, and ``_KNOWN`` what the replaceme
 ``accelerate`` keeps its reader.
 
 aiohttp reads and masks in C, and its C code cannot be changed from outside. What can be done is to stand between a
-connection and its reader: see ``_new_reader``. Large text is decoded there, and pieces of large frames are not copied;
-everything else goes through the C code, which is as fast. Where aiohttp runs without its extensions, its Python reader
-is replaced in place, mask included. The pure twin is slower than aiohttp's C code, which it leaves alone.
+connection and its reader: see ``_new_reader``. Messages of one frame are read there, whole reads of them at once;
+control frames, fragments and what is wrong go through the C code. Where aiohttp runs without its extensions, its Python
+reader is replaced in place, mask included. The pure twin is slower than aiohttp's C code, which it leaves alone.
 
-Out of reach: the C reader's work for each frame, its queue, zlib, and text that is fragmented or compressed. A frame
-over 16 KiB that is not masked stays two writes, as the host's tests demand. Before 3.13.2 ``send_frame`` builds its
-frames itself, and keeps doing so.
+Out of reach: the queue, zlib, messages in fragments, and the reader of a connection with compression. A frame over
+16 KiB that is not masked stays two writes, as the host's tests demand. Before 3.13.2 ``send_frame`` builds its frames
+itself, and keeps doing so.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ ClientConnectionResetError: Any = None
 COMPRESSED_FALSE: Any = None
 COMPRESSED_NOT_SET: Any = None
 MSG_SIZE: Any = None
+PACK_LEN1: Any = None
+PACK_LEN2: Any = None
+PACK_LEN3: Any = None
 PACK_RANDBITS: Any = None
 READ_HEADER: Any = None
 READ_PAYLOAD: Any = None
@@ -112,28 +115,41 @@ def _make_send_str(plain: FunctionType, backend: ModuleType) -> Any:
 
 
 def _make_write_frame(plain: FunctionType, backend: ModuleType) -> Any:
-    encode_frame, payloads, plain_write = backend.encode_frame, (bytes, bytearray), plain
-    data_opcodes, control_opcodes, largest_control = (1, 2), (8, 9, 10), 125
+    encode_frame, plain_write, payloads, compressed = backend.encode_frame, plain, (bytes, bytearray), 0x40
+    kinds = plain.__globals__["WSMsgType"]
+    text, binary, control_opcodes = kinds.TEXT, kinds.BINARY, (kinds.PING, kinds.PONG, kinds.CLOSE)
+    largest_control = 125
 
     def _write_websocket_frame(self: Any, message: Any, opcode: Any, rsv: Any) -> Any:
-        if (
-            rsv != 0
-            or type(message) not in payloads
-            or not isinstance(opcode, int)
-            or not (opcode in data_opcodes or (opcode in control_opcodes and len(message) <= largest_control))
-        ):
-            return plain_write(self, message, opcode, rsv)
-        transport = self.transport
-        if self.use_mask:
+        transport, size = self.transport, len(message)
+        if not self.use_mask:
+            # What the host does, without its steps for a mask: no copy can be saved.
+            first = 0x80 | rsv | opcode
+            if size < 126:
+                header = PACK_LEN1(first, size)
+            elif size < 65536:
+                header = PACK_LEN2(first, 126, size)
+            else:
+                header = PACK_LEN3(first, 127, size)
             if transport.is_closing():
                 raise ClientConnectionResetError("Cannot write to closing transport")
-            frame = encode_frame(opcode, message, key=PACK_RANDBITS(self.get_random_bits()))
-        elif len(message) > MSG_SIZE:
+            if size > MSG_SIZE:
+                transport.write(header)
+                transport.write(message)
+            else:
+                transport.write(header + message)
+            self._output_size += len(header) + size
+            return None
+        # The host itself gives one of these two.
+        usual = opcode is text or opcode is binary
+        if not usual and isinstance(opcode, int):
+            usual = opcode in (1, 2) or (rsv == 0 and opcode in control_opcodes and size <= largest_control)
+        if not usual or rsv not in (0, compressed) or type(message) not in payloads:
             return plain_write(self, message, opcode, rsv)
-        else:
-            if transport.is_closing():
-                raise ClientConnectionResetError("Cannot write to closing transport")
-            frame = encode_frame(opcode, message)
+        if transport.is_closing():
+            raise ClientConnectionResetError("Cannot write to closing transport")
+        key = PACK_RANDBITS(self.get_random_bits())
+        frame = encode_frame(opcode, message, rsv1=True, key=key) if rsv else encode_frame(opcode, message, key=key)
         transport.write(frame)
         self._output_size += len(frame)
         return None
@@ -143,19 +159,14 @@ def _make_write_frame(plain: FunctionType, backend: ModuleType) -> Any:
 
 # The compiled reader --------------------------------------------------------------------------------------------------
 
-# Text of fewer bytes is left to the C code, and so is a read of fewer, unless it may end such a text.
-_LARGE: Final = 2048
-# First bytes of frames that are a message, or a control frame.
-_WHOLE: Final = frozenset((0x81, 0x82, 0x88, 0x89, 0x8A))
-# After so many frames that are not large text, or mostly ASCII, a read is not looked through any more; and after a read
-# that had nothing else, not the next ones: one, then three, then seven, up to so many. Of reads of
-# so many bytes every fourth is looked at in any case.
-_MOST_DULL: Final = 2
+# After a read that begins with something else than a whole message, the next ones go to the C code unseen: one, then
+# three, then seven, up to so many. A read counts once, and once more for each so many bytes.
 _LONGEST_PAUSE: Final = 63
-_NOT_PAUSED: Final = 32 * 1024
-# A read of so many bytes in the middle of a frame is kept as it is, while there are fewer than so many pieces.
-_READ: Final = 16 * 1024
+_PAUSE_SHIFT: Final = 12
+# Pieces of a message are joined when there are so many.
 _PIECES: Final = 512
+# Binary payloads of so many bytes that come in pieces are put together without their header, which saves a copy.
+_LARGE: Final = 32 * 1024
 
 # What `WebSocketReader.feed_data` returns where nothing is wrong.
 _FINE: Final = (False, b"")
@@ -164,39 +175,65 @@ _FINE: Final = (False, b"")
 _ours: Final[WeakSet[type[Any]]] = WeakSet()
 
 
-def _new_reader(plain: type[Any], layout: _State) -> type[Any]:
+def _new_reader(plain: type[Any], layout: _State, source: ModuleType, backend: ModuleType) -> type[Any]:
     """A subclass of the compiled reader, to stand in its place.
 
     The C code is slower in a subclass: for every frame it asks whether its methods are overridden. So an object of this
-    class has a reader of the host's own class do the work, for the same queue. What is gained, is gained in a
-    ``feed_data`` that is put here as a seam, see ``_make_feed_compiled``. Classes derived from this one are as classes
-    derived from the host's.
+    class has a reader of the host's own class do what it does not do itself, for the same queue. What is gained, is
+    gained in a ``feed_data`` that is put here as a seam, see ``_make_feed_compiled``. Classes derived from this one are
+    as classes derived from the host's. For a connection with compression, or text that is not decoded, the host's own
+    class is made: there is little to gain.
     """
+    names = tuple(inspect.signature(source.WebSocketReader).parameters)
+    kinds, record = (source.WSMsgType.TEXT, source.WSMsgType.BINARY), source.WSMessage
+    overhead = layout.overhead
 
     class WebSocketReader(plain):  # type: ignore[misc]
-        # _plain: does the work, or None. _queue: where messages go. _limit: bytes that a message must not reach, 0
-        # where text is not decoded. _large: whether the last read was. _pause: reads that are not looked through;
-        # _pauses: how many these were at first.
-        __slots__ = ("_large", "_limit", "_pause", "_pauses", "_plain", "_queue")
+        # _plain: does the rest of the work, or None. _free: whether that one waits for a frame, with nothing begun, and
+        # nothing is held here. _held: a message that has begun, in pieces, the first of which has the header; or None.
+        # _missing: bytes that it lacks, or its header. _joined: how many of the pieces are joined from others. _stash:
+        # what waits until the queue has room, from _stashed on; the C code has the first byte of it. _pause: reads that
+        # go to the C code unseen; _pauses: how many these were at first. _queue, _put, _buffer: where messages go.
+        __slots__ = (
+            *("_buffer", "_deliver", "_free", "_held", "_joined", "_missing", "_parse"),
+            *("_pause", "_pauses", "_plain", "_put", "_queue", "_stash", "_stashed"),
+        )
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            given = dict(zip(names, args, strict=False)) | kwargs
+            if cls is WebSocketReader and (given.get("compress") or not given.get("decode_text", True)):
+                return plain(*args, **kwargs)
+            return plain.__new__(cls, *args, **kwargs)
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            given = dict(zip(("queue", "max_msg_size", "compress", "decode_text"), args, strict=False)) | kwargs
+            given = dict(zip(names, args, strict=False)) | kwargs
             self._plain = plain(*args, **kwargs) if type(self) is WebSocketReader else None
             if self._plain is not None and layout.own_reference is not None:
                 # A queue that is full remembers the reader that has to go on later: this one.
                 state = list(self._plain.__reduce_cython__()[2])
                 state[layout.own_reference] = ref(self)
                 self._plain.__setstate_cython__(tuple(state))
-            self._queue = given["queue"]
-            self._limit = (given["max_msg_size"] or sys.maxsize) if given.get("decode_text", True) else 0
-            self._large = False
-            self._pause = self._pauses = 0
+            self._queue = queue = given["queue"]
+            self._put, self._buffer = queue.feed_data, queue._buffer
+            largest = given["max_msg_size"] - 1 if given["max_msg_size"] else None
+            parser = backend.MessageParser(
+                record, *kinds, ("",), role=None, max_frame_size=largest, minimal_length=False, overhead=overhead
+            )
+            self._parse, self._deliver = parser.parse, parser.deliver
+            self._free = self._plain is not None
+            self._held: Any = None
+            self._stash = b""
+            self._stashed = self._missing = self._joined = self._pause = self._pauses = 0
 
         def feed_data(self, data: Any) -> Any:
-            return plain.feed_data(self, data) if self._plain is None else self._plain.feed_data(data)
+            if self._plain is None:
+                return plain.feed_data(self, data)
+            before = [self._stash[self._stashed + 1 :], *(self._held or ())]
+            self._free, self._held, self._stash = False, None, b""
+            return self._plain.feed_data(b"".join([*before, data]) if any(before) else data)
 
-    for function in (WebSocketReader.__init__, WebSocketReader.feed_data):
+    for function in (WebSocketReader.__new__, WebSocketReader.__init__, WebSocketReader.feed_data):
         function.__qualname__ = f"{plain.__qualname__}.{function.__name__}"
         function.__module__ = plain.__module__
     WebSocketReader.__qualname__ = plain.__qualname__
@@ -214,207 +251,188 @@ class _State:
     Attributes:
         arguments: what makes a reader.
         progress: gives the fields of ``_PROGRESS`` from a state.
-        frame: gives those of ``_FRAME``.
         own_reference: index of the field by which a queue finds the reader, or None.
-        is_full: whether a queue is so full that the reader stops until messages are taken from it.
+        stops: whether the reader stops where a queue is full.
+        room: what messages may count until a queue is full; below zero, it is.
+        overhead: what a message counts besides its bytes.
     Raises:
         HostError: the reader has other fields.
     """
 
     def __init__(self, source: ModuleType, queue: Any) -> None:
         options = inspect.signature(source.WebSocketReader).parameters
-        stops = "_stalled_reader" in source.WebSocketReader._feed_data.__code__.co_names
-        self.is_full = _is_full if stops else _is_never_full
+        self.stops = "_stalled_reader" in source.WebSocketReader._feed_data.__code__.co_names
+        self.room = _room if self.stops else _endless
+        counts = "MSG_SIZE_OVERHEAD" in source.WebSocketDataQueue.feed_data.__code__.co_names
+        self.overhead = source.MSG_SIZE_OVERHEAD if counts else 0
         self.arguments = (queue, 2**20, False, *([True] if "decode_text" in options else []))
         # The class in the Python source has the same fields as the one that is compiled from it.
         names = sorted(vars(source.WebSocketReader(*self.arguments)))
         self.own_reference = names.index("_weak_self") if "_weak_self" in names else None
         try:
             self.progress = itemgetter(*map(names.index, _PROGRESS))
-            self.frame = itemgetter(*map(names.index, _FRAME))
-            self._changed = tuple(map(names.index, _CHANGED))
+            self._tail = names.index("_tail")
         except ValueError as error:
             raise HostError(f"aiohttp's reader has other fields: {error}") from error
 
-    def changed(self, state: tuple[Any, ...], *values: Any) -> tuple[Any, ...]:
-        """A state with other values in the fields of ``_CHANGED``, or in the first of them."""
-        fields = list(state)
-        for index, value in zip(self._changed, values, strict=False):
-            fields[index] = value
-        return tuple(fields)
+    def without_tail(self, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A state in which no bytes are put aside."""
+        return (*state[: self._tail], b"", *state[self._tail + 1 :])
 
 
-def _is_full(queue: Any) -> bool:
-    full: bool = queue._size > queue._limit
-    return full
+def _room(queue: Any) -> int:
+    return int(queue._limit - queue._size)
 
 
-def _is_never_full(_: Any) -> bool:
+def _endless(_: Any) -> int:
     """Before 3.14.4 a reader never stops."""
-    return False
+    return sys.maxsize
 
 
 # Where the reader stopped, its error, bytes of a header, bytes and opcode of a message that has begun.
 _PROGRESS: Final = ("_state", "_exc", "_tail", "_partial", "_opcode")
-# The frame whose payload is being read: what has come of it, and the lengths of that and of the rest.
-_FRAME: Final = (
-    "_frame_opcode",
-    "_frame_fin",
-    "_compressed",
-    "_payload_fragments",
-    "_frame_payload_len",
-    "_payload_bytes_to_read",
-    "_has_mask",
-    "_frame_mask",
-)
-_CHANGED: Final = ("_frame_payload_len", "_payload_bytes_to_read", "_state")
 
 
-def _make_feed_compiled(plain: type[Any], layout: _State, source: ModuleType, backend: ModuleType) -> Any:
-    """A ``feed_data`` that decodes large text itself: the end of a frame, and whole frames that a read brings.
+def _make_feed_compiled(plain: type[Any], layout: _State, source: ModuleType) -> Any:  # noqa: C901 (many small steps)
+    """A ``feed_data`` that reads messages of one frame itself.
 
-    Everything else goes through the C code, which is always asked where it is before something is kept from it.
+    Everything else goes through the C code, which is then asked where it is before something is kept from it again.
     """
-    plain_feed, progress, is_full = plain.feed_data, layout.progress, layout.is_full
-    in_header, in_payload, nothing_begun = source.READ_HEADER, source.READ_PAYLOAD, source.OP_CODE_NOT_SET
-    read_payload, take_texts = _make_read_payload(layout, source, backend), _make_take_texts(layout, source, backend)
-    large, not_paused = _LARGE, _NOT_PAUSED
+    plain_feed, progress, room, fine = plain.feed_data, layout.progress, layout.room, _FINE
+    without_tail = layout.without_tail
+    new, view, message_type, binary = tuple.__new__, memoryview, source.WSMessage, source.WSMsgType.BINARY
+    resting = (source.READ_HEADER, None, b"", b"", source.OP_CODE_NOT_SET)
+    large_binary = b"\x82\x7f"
+    longest_pause, shift, most_pieces, large = _LONGEST_PAUSE, _PAUSE_SHIFT, _PIECES, _LARGE
+    stops, endless, overhead = layout.stops, sys.maxsize, layout.overhead
 
     def feed_data(self: Any, data: Any) -> Any:
+        if not self._free:
+            return feed_other(self, data)
+        # A queue that is empty is not full.
+        if not self._buffer and self._deliver(data, self._put):
+            return fine
+        if type(data) is not bytes:
+            data = bytes(data)
+        return take(self, data, 0)
+
+    def take(self: Any, data: bytes, start: int) -> Any:
+        """Take the messages that stand in a read."""
+        queue = self._queue
+        messages, end, taken, needed = self._parse(data, start, queue._limit - queue._size if stops else endless)
+        if len(messages) > 2:
+            # All of them are counted at once.
+            self._put(None, taken - overhead)
+            buffer = self._buffer
+            buffer.pop()
+            buffer.extend(messages)
+        else:
+            for message, size in messages:
+                self._put(message, size)
+        return fine if end == len(data) else leave(self, data, start, end, needed)
+
+    def leave(self: Any, data: bytes, start: int, end: int, needed: int) -> Any:
+        """What follows the messages that were taken."""
+        self._free = False
+        if not needed and room(self._queue) < 0:
+            return stop(self, data, end)
+        if end:
+            data = data[end:]
+        if needed:
+            self._held, self._missing, self._joined = [data], needed - len(data), 0
+            return fine
+        if start < end:
+            self._pause = self._pauses = 0
+        else:
+            self._pause = pause(self)
+        return self._plain.feed_data(data)
+
+    def pause(self: Any) -> int:
+        self._pauses = pauses = min(2 * self._pauses + 1, longest_pause)
+        return int(pauses)
+
+    def stop(self: Any, data: bytes, start: int) -> Any:
+        """The queue is full. The C code has it call when there is room: for that, one byte is enough."""
+        self._stash, self._stashed = data, start
+        return self._plain.feed_data(data[start : start + 1])
+
+    def go_on(self: Any, data: bytes) -> Any:
+        """Where the queue was full."""
+        stash, start = self._stash, self._stashed
+        if data:
+            stash, start = b"".join([view(stash)[start:], data]), 0
+        if room(self._queue) < 0:
+            self._stash, self._stashed = stash, start
+            return fine
+        self._stash, reader = b"", self._plain
+        reader.__setstate_cython__(without_tail(reader.__reduce_cython__()[2]))
+        # Now the queue does not have to call any more.
+        reader.feed_data(b"")
+        self._free = True
+        return take(self, stash, start)
+
+    def feed_other(self: Any, data: Any) -> Any:
+        """Go on in the middle of a message, or where the C code may be."""
         reader = self._plain
         if reader is None:
             return plain_feed(self, data)
-        size = len(data)
-        if size < large and not self._large:
+        if self._held is not None:
+            return feed_held(self, data if type(data) is bytes else bytes(data))
+        if self._stash:
+            return go_on(self, data if type(data) is bytes else bytes(data))
+        if self._pause > 0 or not data:
+            self._pause -= 1 + (len(data) >> shift)
             return reader.feed_data(data)
-        self._large = size >= large
-        if self._pause:
-            self._pause -= 1
-            if size < not_paused or self._pause % 4:
-                return reader.feed_data(data)
-        state = reader.__reduce_cython__()[2]
-        where, failed, header, begun, opcode = progress(state)
-        if failed is not None or header or begun or opcode != nothing_begun or is_full(self._queue):
-            return reader.feed_data(data)
-        if type(data) is not bytes:
-            data = bytes(data)
-        if where == in_payload:
-            return read_payload(self, data, state)
-        return take_texts(self, data) if where == in_header else reader.feed_data(data)
+        if progress(reader.__reduce_cython__()[2]) == resting and room(self._queue) >= 0:
+            self._free = True
+            return take(self, data if type(data) is bytes else bytes(data), 0)
+        self._pause = pause(self)
+        return reader.feed_data(data)
+
+    def feed_held(self: Any, data: bytes) -> Any:
+        """Go on in the middle of a message that is held here."""
+        held, missing, given = self._held, self._missing, len(data)
+        if not given:
+            return fine
+        left = room(self._queue)
+        if left < 0:
+            self._held = None
+            return stop(self, b"".join([*held, data]), 0)
+        if given < missing:
+            held.append(data)
+            self._missing = missing - given
+            if len(held) - self._joined > most_pieces:
+                held[self._joined :] = [b"".join(held[self._joined :])]
+                self._joined += 1
+            return fine
+        held.append(view(data)[:missing])
+        first = held[0]
+        if first[:2] == large_binary and len(first) >= 10 and int.from_bytes(first[2:10], "big") >= large:
+            held[0] = view(first)[10:]
+            payload = b"".join(held)
+            self._put(new(message_type, (binary, payload, "")), len(payload))
+        else:
+            begun = b"".join(held)
+            messages, _, _, needed = self._parse(begun, 0, left)
+            if needed:
+                self._held, self._missing, self._joined = [begun], needed - len(begun), 0
+                return feed_held(self, data[missing:])
+            if not messages:
+                held.pop()
+                return give_up(self, data)
+            self._put(*messages[0])
+        self._held, self._free = None, True
+        if missing == given:
+            return fine
+        return take(self, data, missing)
+
+    def give_up(self: Any, data: bytes) -> Any:
+        """The C code tells what is wrong."""
+        held, self._held, self._free = self._held, None, False
+        self._pause = 0
+        return self._plain.feed_data(b"".join([*held, data]))
 
     return feed_data
-
-
-def _make_read_payload(layout: _State, source: ModuleType, backend: ModuleType) -> Any:
-    new, frame, changed, text_of = tuple.__new__, layout.frame, layout.changed, _make_text_of(backend)
-    take_texts, fine, in_header, text = _make_take_texts(layout, source, backend), _FINE, source.READ_HEADER, 1
-    message_type, text_type, large, most_pieces, worth = source.WSMessage, source.WSMsgType.TEXT, _LARGE, _PIECES, _READ
-
-    def read_payload(self: Any, data: bytes, state: tuple[Any, ...]) -> Any:
-        """Go on where the payload of a frame is being read."""
-        reader = self._plain
-        opcode, fin, compressed, pieces, size, missing, masked, key = frame(state)
-        given = len(data)
-        if worth <= given < missing and len(pieces) < most_pieces:
-            # The C code would copy it.
-            pieces.append(data)
-            reader.__setstate_cython__(changed(state, size + given, missing - given))
-            return fine
-        length = size + missing
-        if missing > given or opcode != text or not fin or compressed or not large <= length < self._limit:
-            return reader.feed_data(data)
-        payload = b"".join([*pieces, data[:missing]])
-        # The memory of the pieces may serve for the text.
-        pieces.clear()
-        content = text_of(payload, key if masked else None) if len(payload) == length else None
-        if content is None:
-            # The host's own decoder tells what is wrong.
-            pieces.append(payload[: len(payload) - missing])
-            return reader.feed_data(data)
-        del payload
-        reader.__setstate_cython__(changed(state, 0, 0, in_header))
-        self._queue.feed_data(new(message_type, (text_type, content, "")), length)
-        if not content.isascii():
-            self._pause = self._pauses = 0
-        return take_texts(self, data[missing:])
-
-    return read_payload
-
-
-def _make_take_texts(layout: _State, source: ModuleType, backend: ModuleType) -> Any:  # noqa: C901 (a call costs here)
-    new, view, fine, frame_at, text_of = tuple.__new__, memoryview, _FINE, _frame_at, _make_text_of(backend)
-    message_type, text_type, whole_text, whole = source.WSMessage, source.WSMsgType.TEXT, 0x81, _WHOLE
-    large, most_dull, longest_pause, not_paused = _LARGE, _MOST_DULL, _LONGEST_PAUSE, _NOT_PAUSED
-    is_full = layout.is_full
-
-    def take_texts(self: Any, data: bytes) -> Any:  # noqa: C901
-        """Decode the frames of large text that are whole in ``data``, and give all else to the C code."""
-        reader, queue, limit, end = self._plain, self._queue, self._limit, len(data)
-        if end == 0:
-            return fine
-        octets, put = view(data), queue.feed_data
-        given = start = dull = found = 0
-        while end - start >= large and dull < most_dull and not is_full(queue):
-            first, key, payload, last = frame_at(data, start)
-            if last > end or first not in whole:
-                found += first == whole_text
-                break
-            if first != whole_text or not large <= last - payload < limit:
-                dull += 1
-            else:
-                text = text_of(octets[payload:last], key)
-                if text is None:
-                    break  # the host's own decoder tells what is wrong
-                # The C code decodes short text that is mostly ASCII as fast.
-                extra = last - payload - len(text)
-                if extra > (last - payload) >> 3 or (extra and last - payload >= not_paused):
-                    found += 1
-                    if given < start:
-                        result = reader.feed_data(data[given:start])
-                        if result[0]:
-                            return result
-                        given = start
-                        if is_full(queue):
-                            break
-                else:
-                    dull += 1
-                # What is not worth it is dropped as long as the C code can be given all of the read, without a copy.
-                if found and given == start:
-                    put(new(message_type, (text_type, text, "")), last - payload)
-                    given = last
-            start = last
-        self._pause = self._pauses = 0 if found else min(2 * self._pauses + 1, longest_pause)
-        return reader.feed_data(data[given:]) if given < end else fine
-
-    return take_texts
-
-
-def _make_text_of(backend: ModuleType) -> Callable[[bytes | memoryview, bytes | None], str | None]:
-    decode_text = backend.decode_text
-
-    def text_of(payload: bytes | memoryview, key: bytes | None) -> str | None:
-        try:
-            text: str = decode_text(payload, key)
-        except ValueError:
-            return None
-        return text
-
-    return text_of
-
-
-def _frame_at(data: bytes, start: int) -> tuple[int, bytes | None, int, int]:
-    """The first byte of a frame, its key or None, where its payload begins and where it ends."""
-    second, payload = data[start + 1], start + 2
-    length = second & 0x7F
-    if length == 126:
-        length = data[payload] << 8 | data[payload + 1]
-        payload += 2
-    elif length == 127:
-        length = int.from_bytes(data[payload : payload + 8], "big")
-        payload += 8
-    if second < 0x80:
-        return data[start], None, payload, payload + length
-    return data[start], data[payload : payload + 4], payload + 4, payload + 4 + length
 
 
 class _OurSeam(Seam):
@@ -430,23 +448,28 @@ def _reader_seams(package: ModuleType, backend: ModuleType) -> list[Seam]:
     source = sys.modules["aiohttp._websocket.reader_py"]
     plain, queue = place.current(), sys.modules["aiohttp._websocket.reader"].WebSocketDataQueue(None, 2**16, loop=None)
     layout = _State(source, queue)
-    reader = _new_reader(plain, layout)
-    feed = _OurSeam(f"{place.path}.feed_data", reader, "feed_data", _make_feed_compiled(plain, layout, source, backend))
+    reader = _new_reader(plain, layout, source, backend)
+    feed = _OurSeam(f"{place.path}.feed_data", reader, "feed_data", _make_feed_compiled(plain, layout, source))
     _check_reader(reader, feed.replacement, layout)
     return [feed, *[each.with_replacement(reader) for each in (place, *place.elsewhere(package))]]
 
 
 def _check_reader(reader: type[Any], feed: Any, layout: _State) -> None:
-    """Let our reader read large text, cut in two, around a message that the C code reads.
+    """Let our reader read messages, cut in two, around a message that the C code reads.
 
     Raises:
         HostError: the C code is not where it should be, or something else comes out.
     """
-    text = "é" * _LARGE
-    frame = b"\x81\x7e" + len(text.encode()).to_bytes(2, "big") + text.encode()
     probe, queue = reader(*layout.arguments), layout.arguments[0]
     stages = []
-    for piece in (frame[:-9], frame[-9:] + frame, b"\x01\x01a", b"\x80\x01b\x81", b"\x01c"):
+    for piece in (
+        b"\x81\x03a\xc3",
+        b"\xa9" + b"\x82\x01b" * 3,
+        b"\x01\x01a",
+        b"\x80\x01b\x81",
+        b"",
+        b"\x01c\x81\x01d\x81",
+    ):
         try:
             feed(probe, piece)
         except Exception as error:
@@ -454,13 +477,15 @@ def _check_reader(reader: type[Any], feed: Any, layout: _State) -> None:
         where, failed, header, begun, opcode = layout.progress(probe._plain.__reduce_cython__()[2])
         stages.append((where, failed, header, bytes(begun), opcode, len(queue._buffer)))
     expected = [
-        (4, None, b"", b"", -1, 0),
-        (1, None, b"", b"", -1, 2),
-        (1, None, b"", b"a", 1, 2),
-        (1, None, b"\x81", b"", -1, 3),
+        (1, None, b"", b"", -1, 0),
         (1, None, b"", b"", -1, 4),
+        (1, None, b"", b"a", 1, 4),
+        (1, None, b"\x81", b"", -1, 5),
+        (1, None, b"\x81", b"", -1, 5),
+        (1, None, b"\x81", b"", -1, 7),
     ]
-    if stages != expected or [message[1] for message, _ in queue._buffer] != [text, text, "ab", "c"]:
+    told = [(message[1], size) for message, size in queue._buffer]
+    if stages != expected or told != [("aé", 3), *[(b"b", 1)] * 3, ("ab", 2), ("c", 1), ("d", 1)]:
         raise HostError("aiohttp's reader does not read as expected")
 
 
@@ -641,7 +666,7 @@ HOST: Final = Host(
         *[f"aiohttp.{path}" for path in (*_REPLACED_NATIVE, *_REPLACED_WRITER, *_REPLACED_WEB)],
         "aiohttp._websocket.reader.WebSocketReader",
     ),
-    cannot_reach="the C reader's work for each frame, its queue and zlib; text that is fragmented or compressed",
+    cannot_reach="the queue, zlib, messages in fragments, and all that a connection with compression receives",
     seams=_seams,
     modules=("aiohttp", "aiohttp._websocket.reader_py"),
     parts={"aiohttp.web_ws": _web_seams},

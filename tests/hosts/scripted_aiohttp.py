@@ -79,7 +79,8 @@ def play(script: Iterable[bytes], options: Options) -> Trace:
     for piece in script:
         failed, rest = reader.feed_data(piece)
         told = [type(failed).__name__, failed, type(rest).__name__, bytes(rest), queue_state(queue, protocol)]
-        if not failed:
+        # One that has stopped may have put more or less of it aside.
+        if not failed and getattr(queue, "_stalled_reader", None) is None:
             told.append(reader_state(reader))
         if options.take == "all":
             told.append(take(queue))
@@ -135,8 +136,14 @@ def queue_state(queue: Any, protocol: Protocol) -> Any:
 def reader_state(reader: Any) -> Any:
     """Where a reader is, and what it keeps of an unfinished frame."""
     if COMPILED:
+        held = getattr(reader, "_held", None)
         reader = getattr(reader, "_plain", reader)
         state = reader.__reduce_cython__()[2]
+        if held is not None:
+            # A message that has begun and is not given to the C code: where that would be.
+            probe = type(reader)(*_arguments(_queue(Protocol(), 2**16), Options(max_msg_size=0)))
+            probe.feed_data(b"".join(held))
+            state = probe.__reduce_cython__()[2]
         names = sorted(vars(reader_py.WebSocketReader(*_arguments(_queue(Protocol(), 1), Options()))))
         fields = dict(zip(names, state, strict=True))
     else:

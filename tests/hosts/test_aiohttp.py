@@ -162,6 +162,14 @@ def test_after_messages_that_are_not_worth_it(between: bytes) -> None:
     compare(Options(), [between] * 70 + [large + between, large] * 70 + [large[:3000], large[3000:]] * 70)
 
 
+@pytest.mark.parametrize("limit", [100, 2**16])
+def test_very_many_pieces(limit: int) -> None:
+    """More than are kept as they are, twice, with another message in the last one."""
+    for stream in (frame(TEXT, LATIN, KEY), frame(BINARY, LONG), frame(TEXT, b"\xff" + LATIN)):
+        pieces = in_pieces(stream, range(0, len(stream), max(7, len(stream) // 1200)))
+        compare(Options(limit=limit), [b"", *pieces, b""], [frame(TEXT, b"x"), *pieces[:-1], pieces[-1] + stream[:99]])
+
+
 def test_pieces_of_other_types() -> None:
     stream = frame(TEXT, LATIN) + frame(TEXT, LONG)
     for kind in (bytearray, memoryview):
@@ -366,31 +374,85 @@ class TestReader:
             gc.collect()
             assert gone() is None
 
-    def test_large_text_does_not_reach_the_c_code(self, adapted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_messages_of_one_frame_do_not_reach_the_c_code(
+        self, adapted: ModuleType, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """That is the gain."""
         twin: Any = adapted
-        decoded: list[int] = []
+        parsed: list[int] = []
 
-        def decode_text(data: Any, key: Any = None) -> str:
-            decoded.append(len(data))
-            text: str = twin.decode_text(data, key)
-            return text
+        class Parser:
+            def __init__(self, *args: Any, **options: Any) -> None:
+                self._parser = twin.MessageParser(*args, **options)
+
+            def parse(self, *args: Any) -> Any:
+                told = self._parser.parse(*args)
+                parsed.extend([size for _, size in told[0]])
+                return told
+
+            def deliver(self, data: Any, put: Any) -> Any:
+                def note(message: Any, size: int) -> None:
+                    parsed.append(size)
+                    put(message, size)
+
+                return self._parser.deliver(data, note)
 
         class Twin:
-            kernel_name = staticmethod(twin.kernel_name)
+            MessageParser = Parser
 
             def __getattr__(self, name: str) -> Any:
-                return decode_text if name == "decode_text" else getattr(twin, name)
+                return getattr(twin, name)
 
         monkeypatch.setattr(registry, "backend", Twin())
         with fastws.hosts.accelerated("aiohttp"):
-            decoded.clear()
             reader, _ = self.make()
-            for piece in in_pieces(
-                frame(TEXT, LONG) + frame(TEXT, LATIN, KEY) + frame(TEXT, b"small"), [16_384, 70_000]
-            ):
+            stream = frame(TEXT, LONG) + frame(TEXT, LATIN, KEY) + frame(BINARY, b"small") * 3
+            parsed.clear()
+            for piece in (frame(TEXT, b"a"), *in_pieces(stream, [1, 16_384, 70_000]), frame(PING), frame(TEXT, b"b")):
                 reader.feed_data(piece)
-        assert decoded == [len(LONG), len(LATIN)]
+            # One read after something else is not looked at.
+            reader.feed_data(frame(TEXT, b"bc"))
+        assert parsed == [1, len(LONG), len(LATIN), 5, 5, 5, 2]
+
+    @pytest.mark.parametrize(
+        "options", [{"compress": True}, {"decode_text": False}, {"compress": 1, "decode_text": 0}], ids=str
+    )
+    def test_where_nothing_is_gained_the_hosts_own_class_is_made(self, options: dict[str, Any]) -> None:
+        plain = reader_module.WebSocketReader
+        with fastws.hosts.accelerated("aiohttp"):
+            queue = reader_module.WebSocketDataQueue(Protocol(), 2**16, loop=None)  # type: ignore[arg-type]
+            given: dict[str, Any] = {"max_msg_size": 2**22, "compress": False, "decode_text": True, **options}
+            assert type(reader_module.WebSocketReader(queue, **given)) is plain
+            assert type(reader_module.WebSocketReader(queue, *given.values())) is plain
+
+            class Reader(reader_module.WebSocketReader):
+                pass
+
+            assert type(Reader(queue, **given)) is Reader
+
+    @pytest.mark.parametrize("limit", [1, 3000, 2**16])
+    @pytest.mark.parametrize("at", [1, 2, 9000, 20_000])
+    def test_an_open_connection_goes_on_when_restored_at_any_place(self, at: int, limit: int) -> None:
+        """In a header, in a payload, and where the queue is full."""
+        stream = frame(TEXT, LATIN) * 4 + frame(BINARY, b"x")
+        with fastws.hosts.accelerated("aiohttp"):
+            queue = reader_module.WebSocketDataQueue(Protocol(), limit, loop=None)  # type: ignore[arg-type]
+            reader = reader_module.WebSocketReader(queue, 2**22, False, True)
+            reader.feed_data(stream[:at])
+        reader.feed_data(stream[at : at + 9])
+        with fastws.hosts.accelerated("aiohttp"):
+            reader.feed_data(stream[at + 9 : at + 100])
+            reader.feed_data(stream[at + 100 :])
+            messages = [message[2] for message in take(queue)]
+        assert messages == [("str", LATIN.decode())] * 4 + [("bytes", b"x")]
+
+    def test_a_connection_can_be_restored_while_its_queue_is_full(self) -> None:
+        with fastws.hosts.accelerated("aiohttp"):
+            queue = reader_module.WebSocketDataQueue(Protocol(), 1, loop=None)  # type: ignore[arg-type]
+            reader = reader_module.WebSocketReader(queue, 2**22, False, True)
+            reader.feed_data(frame(TEXT, b"one") + frame(TEXT, b"two") + frame(BINARY, b"three"))
+            reader.feed_data(frame(TEXT, b"four"))
+        assert [message[2][1] for message in take(queue)] == ["one", "two", b"three", "four"]
 
     def test_a_reader_with_other_fields_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(adapter, "_PROGRESS", (*adapter._PROGRESS[:-1], "_something"))
