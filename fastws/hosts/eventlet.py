@@ -1,11 +1,12 @@
-"""eventlet's ``websocket`` module: masking, and the decoding of text.
+"""eventlet's ``websocket`` module: masking, text from and to UTF-8, frames sent.
 
 Tried with 0.33.3, 0.36.1, 0.39.1 and 0.41.3. ``_REPLACED`` lists what is replaced, and ``_KNOWN`` what the replacements
 rely on. ``fastws.restore("eventlet")`` undoes it, also for connections that are open.
 
 Where the host found ``wsaccel`` when it was imported, the validator of that is told what it would find out.
 
-Out of reach: frames are parsed and built within functions that also read the socket.
+Out of reach: frames are parsed within functions that also read the socket. Those that are sent compressed, control
+frames and fragments are built by the host. The pure twin leaves building to the host, whose masking it does.
 """
 
 from __future__ import annotations
@@ -27,9 +28,14 @@ __all__ = ["HOST"]
 # Where wsaccel's validator comes from; its count can be set.
 _WSACCEL: Final = ("wsaccel.utf8validator", "fastws.hosts.wsaccel")
 
+# Globals of the host's module. The replacements read them there, see `rebase`; here they only have a name.
+Random: Any = None
+time: Any = None
+
 # What the replacements do the work of, or rely on, and its digests in the versions named above.
 _KNOWN: Final[dict[str, tuple[str, ...]]] = {
     "websocket.RFC6455WebSocket._apply_mask": ("c3c78fc2cb067dd1", "d701828bbd254224"),
+    "websocket.RFC6455WebSocket._pack_message": ("bcee16514ed658e8", "1015c0d69740859a"),
     "websocket.RFC6455WebSocket.UTF8Decoder.__init__": ("2f0709b859fced0f",),
     "websocket.RFC6455WebSocket.UTF8Decoder.decode": ("6a432c17fb84f5bf",),
 }
@@ -53,6 +59,39 @@ def _make_apply_mask(plain: FunctionType, backend: ModuleType) -> Any:
         return plain(data, mask, length, offset)
 
     return _apply_mask
+
+
+def _make_pack_message(plain: FunctionType, backend: ModuleType) -> Any:
+    encode_frame, plain_pack, payloads = backend.encode_frame, plain, (str, bytes)
+
+    def _pack_message(
+        self: Any,
+        message: Any,
+        masked: Any = False,
+        continuation: Any = False,
+        final: Any = True,
+        control_code: Any = None,
+    ) -> Any:
+        kind = type(message)
+        if (
+            kind not in payloads
+            or control_code
+            or continuation
+            or not final
+            or self._get_permessage_deflate_enc() is not None
+        ):
+            return plain_pack(self, message, masked, continuation, final, control_code)
+        opcode = 1 if kind is str else 2
+        try:
+            if masked and message:
+                draw = Random(time.time()).getrandbits
+                return encode_frame(opcode, message, key=bytes([draw(8), draw(8), draw(8), draw(8)]))
+            return encode_frame(opcode, message)
+        except ValueError:
+            pass  # text that cannot be encoded, or a key of something else than bytes
+        return plain_pack(self, message, masked, continuation, final, control_code)
+
+    return _pack_message
 
 
 def _make_decode(plain: FunctionType, backend: ModuleType) -> Any:
@@ -88,10 +127,15 @@ _REPLACED: Final[dict[str, Callable[[FunctionType, ModuleType], Any]]] = {
     "websocket.RFC6455WebSocket._apply_mask": _make_apply_mask,
     "websocket.RFC6455WebSocket.UTF8Decoder.decode": _make_decode,
 }
+# Not with the pure twin.
+_REPLACED_NATIVE: Final[dict[str, Callable[[FunctionType, ModuleType], Any]]] = {
+    "websocket.RFC6455WebSocket._pack_message": _make_pack_message,
+}
 
 
 def _seams(backend: ModuleType) -> list[Seam]:
-    return make_seams(sys.modules["eventlet"], _KNOWN, _REPLACED, backend)
+    native = backend.kernel_name() != "none"
+    return make_seams(sys.modules["eventlet"], _KNOWN, _REPLACED | (_REPLACED_NATIVE if native else {}), backend)
 
 
 HOST: Final = Host(
@@ -100,8 +144,8 @@ HOST: Final = Host(
     package="eventlet",
     tried="0.33.3 to 0.41.3",
     depth="mask",
-    replaces=tuple([f"eventlet.{path}" for path in _REPLACED]),
-    cannot_reach="frames are parsed and built by the host, and a server's text is encoded by it",
+    replaces=tuple([f"eventlet.{path}" for path in (*_REPLACED, *_REPLACED_NATIVE)]),
+    cannot_reach="frames are parsed by the host; it builds those that are compressed, control frames and fragments",
     seams=_seams,
     modules=("eventlet.websocket",),
 )

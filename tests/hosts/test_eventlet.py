@@ -10,6 +10,8 @@ import inspect
 import random
 import sys
 import warnings
+from itertools import product
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -128,6 +130,30 @@ def test_keys_are_the_hosts() -> None:
         compare(run)
 
 
+@pytest.mark.parametrize(
+    "message",
+    ["", "abc", "é" * 70, "中" * 30_000, "\ud800", b"", b"\xff", bytes(126), bytes(70_000), bytearray(b"abc"), 5, None],
+    ids=lambda message: repr(message)[:12],
+)
+@pytest.mark.parametrize("extensions", [None, {"permessage-deflate": {}}], ids=["plain", "deflate"])
+def test_frames_packed(message: Any, extensions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every option, twice: a compressor remembers."""
+    monkeypatch.setattr(host, "Random", _Random)
+    options = product((False, True, 1), (False, True), (True, False), (None, 0, 8, 9, 3))
+
+    def run(*given: Any) -> Any:
+        websocket = WebSocket(_Socket([]), {}, extensions=extensions)
+        return [called(websocket._pack_message, message, *given) for _ in range(2)]
+
+    compare(*[functools.partial(run, *each) for each in options])
+
+
+def test_keys_of_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "Random", lambda _: SimpleNamespace(getrandbits=lambda _: 256))
+    websocket = WebSocket(_Socket([]), {})
+    compare(lambda: called(websocket._pack_message, "abc", True), lambda: called(websocket._pack_message, "", True))
+
+
 DATA: list[Any] = [
     b"",
     b"abc",
@@ -202,7 +228,10 @@ def test_the_place_of_the_plain_functions() -> None:
     assert WebSocket.UTF8Decoder.decode is plain_decode
 
 
-@pytest.mark.parametrize(("owner", "name"), [(WebSocket, "_apply_mask"), (WebSocket.UTF8Decoder, "decode")])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(WebSocket, "_apply_mask"), (WebSocket, "_pack_message"), (WebSocket.UTF8Decoder, "decode")],
+)
 def test_a_moved_host_is_left_alone(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owner, name, lambda *_: None)
     before = vars(WebSocket).copy()
@@ -278,7 +307,8 @@ def test_a_program_of_green_threads() -> None:
             client.send(message)
             assert client.wait() == message
         hits = fastws.hosts.seam_hits()
-        assert {path.rpartition(".")[2] for path in hits} == {"_apply_mask", "decode"}, hits
+        native = {"_pack_message"} if fastws.hosts.registry.backend.kernel_name() != "none" else set()
+        assert {path.rpartition(".")[2] for path in hits} == {"_apply_mask", "decode", *native}, hits
         print("done", flush=True)
         os._exit(0)
     """
