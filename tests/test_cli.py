@@ -522,6 +522,18 @@ def test_bench_without_what_is_not_installed(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "bench.json").read_text())["measurements"]
 
 
+def test_noise_is_measured_in_the_library_only(tmp_path: Path) -> None:
+    arguments = ["hosts", "--hosts", "slack-sdk", "--quick", "--noise", "--rounds", "3", "--json", "noise.json"]
+    ended = command("bench", *arguments, cwd=tmp_path)
+    assert ended.status == 0, ended.errors
+    measured = json.loads((tmp_path / "noise.json").read_text())["measurements"]
+    assert measured
+    for each in measured:
+        assert "time in the library" in each["group"]
+        assert [one["name"] for one in each["contenders"]] == ["plain again", "plain"]
+        assert len(each["contenders"][0]["samples"]) == 3
+
+
 def test_a_chart_without_matplotlib_names_the_extra(tmp_path: Path) -> None:
     ended = command_without("matplotlib", arguments=["bench", "--quick", "--plot", "bench.png"], cwd=tmp_path)
     assert (ended.status, ended.output) == (2, "")
@@ -545,6 +557,9 @@ def test_a_chart_without_matplotlib_names_the_extra(tmp_path: Path) -> None:
         (["transports", "--hosts", "websockets"], "--hosts does not go with transports"),
         (["transports", "--plot", "x.unknown"], "'x.unknown'"),
         (["codec", "--subscribers", "2"], "--subscribers goes with transports only"),
+        (["codec", "--noise"], "--noise goes with hosts only"),
+        (["--library"], "--library goes with hosts only"),
+        (["hosts", "--rounds", "0"], "a whole number from 1 on is expected, not '0'"),
     ],
 )
 def test_bench_refuses_before_it_measures(tmp_path: Path, arguments: list[str], complaint: str) -> None:

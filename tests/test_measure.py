@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import math
+import platform
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,15 +26,17 @@ from fastws.measure import (
     describe,
     exchanges,
     host_cases,
+    keep_freed_memory,
     kernel_cases,
     measure,
     measure_exchange,
+    noise,
     pure_cases,
     serving,
     sockets,
     trade,
 )
-from fastws.measure.hosts import trading
+from fastws.measure.hosts import library, trading
 from fastws.measure.payloads import SHAPES, binary, cut, frames, size_name, text
 from fastws.measure.peers import peer
 from fastws.measure.timing import Loop, calibrate, interleave
@@ -336,6 +340,38 @@ def test_an_accelerated_host_is_put_back() -> None:
     measured = measure(host_cases("websocket-client")[0], QUICK)
     assert set(measured.timings) == {"accelerated", "plain"}
     assert not any(host.accelerated for host in hosts.host_status())
+
+
+def test_noise_is_the_plain_host_against_itself() -> None:
+    case = noise(host_cases("websocket-client")[0])
+    active: list[bool] = []
+
+    def call() -> None:
+        active.append(any(host.accelerated for host in hosts.host_status()))
+
+    contenders = tuple([replace(each, call=call, args=()) for each in case.contenders])
+    measured = measure(replace(case, contenders=contenders), QUICK)
+    assert list(measured.timings) == ["plain again", "plain"]
+    assert set(active) == {False}
+    assert all(each.goal is None for each in contenders)
+
+
+def test_plain_batches_begin_after_a_change_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As accelerated ones do: what CPython remembers of a class is gone then."""
+    changed: list[str] = []
+
+    @contextmanager
+    def accelerating(host: str) -> Iterator[None]:
+        changed.append(host)
+        yield
+
+    monkeypatch.setattr(library, "accelerated", accelerating)
+    with library.put_back("a host"):
+        assert changed == ["a host"]
+
+
+def test_freed_memory_is_kept_where_the_c_library_can() -> None:
+    assert keep_freed_memory() is (platform.libc_ver()[0] == "glibc")
 
 
 def test_an_unknown_host_has_no_cases() -> None:

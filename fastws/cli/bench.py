@@ -20,9 +20,11 @@ from ..measure import (
     describe,
     exchanges,
     host_cases,
+    keep_freed_memory,
     kernel_cases,
     measure,
     measure_exchange,
+    noise,
     notes,
     pure_cases,
     serving,
@@ -62,15 +64,19 @@ def main(arguments: Sequence[str]) -> int:
     if options.suite == "transports":
         return measure_transports(options)
     plan = QUICK if options.quick else Plan()
+    if options.rounds is not None:
+        plan = dataclasses.replace(plan, rounds=options.rounds, seconds=plan.seconds * options.rounds / plan.rounds)
     if options.suite == "endpoints":
         # A batch waits for another process, so the wall clock counts.
         plan = dataclasses.replace(plan, clock=time.perf_counter)
     # What is plain must be plain, also where `run` started this.
     hosts.restore()
+    if options.suite in (None, "hosts"):
+        keep_freed_memory()
     measurements: list[Measurement] = []
     told = notes()
     for suite in _SUITES[options.suite]:
-        taken = suite(plan, told, options.hosts)
+        taken = suite(plan, told, options)
         measurements += taken
         _print(taken, options)
     for note in told:
@@ -94,6 +100,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error(f"--hosts does not go with {options.suite}")
     if options.hosts and (refused := _refused(options.hosts)) is not None:
         parser.error(refused)
+    for name in ("library", "noise"):
+        if getattr(options, name) and options.suite != "hosts":
+            parser.error(f"--{name} goes with hosts only")
     if options.subscribers is not None and options.suite != "transports":
         parser.error("--subscribers goes with transports only")
     options.subscribers = options.subscribers or SUBSCRIBERS
@@ -113,6 +122,20 @@ def _parser() -> argparse.ArgumentParser:
         type=name_list,
         default=[],
         help="measure these hosts only, and fail where one cannot be",
+    )
+    parser.add_argument(
+        "--library", action="store_true", help="hosts: the time in the libraries only, not over a socket"
+    )
+    parser.add_argument(
+        "--noise",
+        action="store_true",
+        help="hosts: the same, plain against plain: so far from 1 ratios are here without a reason",
+    )
+    parser.add_argument(
+        "--rounds",
+        metavar="N",
+        type=positive,
+        help=f"batches of each contender, {Plan().rounds} where this is not given; with more, figures repeat better",
     )
     parser.add_argument(
         "--subscribers",
@@ -148,16 +171,19 @@ def _codec_in_short(plan: Plan, *_: Any) -> list[Measurement]:
     return _measure([case for case in codec_cases() if case.short], plan)
 
 
-def _hosts(plan: Plan, told: list[str], names: Sequence[str]) -> list[Measurement]:
-    measured = _measurable(told, names)
+def _hosts(plan: Plan, told: list[str], options: argparse.Namespace) -> list[Measurement]:
+    measured = _measurable(told, options.hosts)
+    cases = [case for name in measured for case in host_cases(name)]
+    if options.noise or options.library:
+        return _measure([noise(case) for case in cases] if options.noise else cases, plan)
     return [
-        *_measure([case for name in measured for case in host_cases(name)], plan),
+        *_measure(cases, plan),
         *_exchange([exchange for name in measured for exchange in exchanges(name)], plan),
     ]
 
 
-def _hosts_in_short(plan: Plan, told: list[str], names: Sequence[str]) -> list[Measurement]:
-    measured = _measurable(told, names)
+def _hosts_in_short(plan: Plan, told: list[str], options: argparse.Namespace) -> list[Measurement]:
+    measured = _measurable(told, options.hosts)
     cases = [case for name in measured for case in host_cases(name) if case.short]
     planned = [exchange for name in measured for exchange in exchanges(name, short=True)]
     share = _SHORT_RUN / max(1, len(cases) + len(planned))
@@ -173,7 +199,7 @@ def _endpoints(plan: Plan, *_: Any) -> list[Measurement]:
     return measurements
 
 
-_SUITES: Final[dict[str | None, tuple[Callable[[Plan, list[str], Sequence[str]], list[Measurement]], ...]]] = {
+_SUITES: Final[dict[str | None, tuple[Callable[[Plan, list[str], argparse.Namespace], list[Measurement]], ...]]] = {
     "kernels": (_kernels,),
     "codec": (_codec,),
     "hosts": (_hosts,),

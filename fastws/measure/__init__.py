@@ -8,9 +8,11 @@ empty.
 
 from __future__ import annotations
 
+from .allocator import keep_freed_memory
 from .case import Case, Contender, Measurement, Topic, measure
 from .codec import codec_cases, pure_cases
 from .hosts import host_cases
+from .hosts.library import noise
 from .kernels import kernel_cases
 from .machine import describe, notes
 from .server import serving
@@ -30,9 +32,11 @@ __all__ = [
     "describe",
     "exchanges",
     "host_cases",
+    "keep_freed_memory",
     "kernel_cases",
     "measure",
     "measure_exchange",
+    "noise",
     "notes",
     "pure_cases",
     "serving",

@@ -7,7 +7,6 @@ server and the way between. Every batch has a connection of its own.
 from __future__ import annotations
 
 import functools
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, get_args
 
@@ -15,12 +14,13 @@ from fastws.hosts import accelerated
 
 from .case import Case, Contender, Measurement, Topic
 from .hosts import traders
-from .hosts.library import SHAPES, SIZES
+from .hosts.library import SHAPES, SIZES, put_back
 from .hosts.trading import Exchange, Kind, Stopwatch
 from .timing import Plan, Timing, calibrate, interleave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
 __all__ = ["Exchange", "Sample", "exchanges", "measure_exchange", "trade"]
 
@@ -59,7 +59,7 @@ def measure_exchange(exchange: Exchange, url: str, plan: Plan) -> list[Measureme
     """
     arounds: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         "accelerated": functools.partial(accelerated, exchange.host),
-        "plain": nullcontext,
+        "plain": functools.partial(put_back, exchange.host),
     }
     runs = [_run(exchange, url, around) for around in arounds.values()]
     count = _common_count(runs, plan)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import itertools
+import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,20 +14,30 @@ from .library import received, sent
 from .trading import trade_async
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from ..case import Case
     from .trading import Exchange, Stopwatch, Trader
 
 __all__ = ["TRADERS", "library_cases"]
 
+# One more than of the others: where one read of the event loop has few messages.
+_SIZES: Final = (32, 4 * KIB, 64 * KIB, MIB)
+
 # Never slower; and large text that is not ASCII is where there is something to gain.
-_GOALS: Final = {32: 1.0, 4 * KIB: 1.0, MIB: 1.0}
+_GOALS: Final = dict.fromkeys(_SIZES, 1.0)
 _LARGE_TEXT: Final = tuple([f"{shape}, {size_name(MIB)}" for shape in ("Latin", "Chinese")])
 _GOAL_OF_LARGE_TEXT: Final = 2.0
 
-# Bytes that the event loop reads at once, at most.
+# Bytes that the event loop reads at once: not always the same, as over a socket. With reads of one size the buffers of
+# a large message lie at the same places for ever, and some distances between two buffers are very slow to copy over on
+# some CPUs.
 _READ: Final = 256 * KIB
+_READS: Final = tuple(random.Random(_READ).choices(range(_READ * 3 // 4, _READ, 16), k=97))  # noqa: S311 - to be repeated
+
+# Of larger messages the host compresses in a thread.
+_DEFLATED: Final = (32, 4 * KIB, 16 * KIB)
+_WINDOW: Final = 15
 
 
 class _Memory:
@@ -56,25 +68,50 @@ class _Response:
 
 
 class _Connection:
-    """A client's connection over memory, kept as long as the host makes them of the same parts."""
+    """One end of a connection over memory, kept as long as the host makes it of the same parts.
 
-    def __init__(self) -> None:
+    Args:
+        compress: as for the host's writer.
+    """
+
+    #: Where the host has the parts.
+    module = "aiohttp.client"
+    masks = True
+
+    def __init__(self, compress: int = 0) -> None:
+        self._compress = compress
         self._parts: tuple[Any, ...] = ()
 
     def open(self) -> Any:
-        client = importlib.import_module("aiohttp.client")
-        parts = (client.WebSocketReader, client.WebSocketDataQueue, client.WebSocketWriter)
+        """The end."""
+        module = importlib.import_module(self.module)
+        writer = importlib.import_module("aiohttp._websocket.writer").WebSocketWriter
+        parts = (module.WebSocketReader, module.WebSocketDataQueue, writer)
         if self._parts != parts:
             reader, queue, writer = self._parts = parts
             memory = _Memory()
             messages = queue(memory, 2**16, loop=None)
-            self.feed = reader(messages, 4 * MIB, compress=False, decode_text=True).feed_data
-            timeout = importlib.import_module("aiohttp.client_ws").DEFAULT_WS_CLIENT_TIMEOUT
-            out = writer(memory, memory, use_mask=True)
-            loop = asyncio.new_event_loop()
-            loop.close()
-            self._client = client.ClientWebSocketResponse(messages, out, None, _Response(), timeout, True, True, loop)
-        return self._client
+            self.feed = reader(messages, 4 * MIB, compress=bool(self._compress), decode_text=True).feed_data
+            self._end = self.make(messages, writer(memory, memory, use_mask=self.masks, compress=self._compress))
+        return self._end
+
+    def make(self, messages: Any, writer: Any) -> Any:
+        timeout = importlib.import_module("aiohttp.client_ws").DEFAULT_WS_CLIENT_TIMEOUT
+        loop = asyncio.new_event_loop()
+        loop.close()
+        client = importlib.import_module(self.module).ClientWebSocketResponse
+        return client(messages, writer, None, _Response(), timeout, True, True, loop)
+
+
+class _ServedConnection(_Connection):
+    module = "aiohttp.web_ws"
+    masks = False
+
+    def make(self, messages: Any, writer: Any) -> Any:
+        end = importlib.import_module(self.module).WebSocketResponse()
+        # As `prepare` leaves it.
+        end._reader, end._writer = messages, writer
+        return end
 
 
 def _done(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -86,8 +123,17 @@ def _done(coroutine: Coroutine[Any, Any, Any]) -> Any:
     raise RuntimeError("aiohttp waits for something")
 
 
-def library_cases() -> list[Case]:
-    connection = _Connection()
+def _reads(stream: bytes, sizes: Iterator[int]) -> Iterator[bytes]:
+    start = 0
+    while start < len(stream):
+        size = next(sizes)
+        yield stream[start : start + size]
+        start += size
+
+
+def _receiver(connection: _Connection) -> Callable[[bytes, int], list[str | bytes]]:
+    """Feeds a stream as the event loop reads it, then receives all of it."""
+    sizes = itertools.cycle(_READS)
 
     async def receive_all(count: int) -> list[str | bytes]:
         receive = connection.open().receive
@@ -95,21 +141,64 @@ def library_cases() -> list[Case]:
 
     def receive(stream: bytes, count: int) -> list[str | bytes]:
         connection.open()
-        for start in range(0, len(stream), _READ):
-            connection.feed(stream[start : start + _READ])
+        for read in _reads(stream, sizes):
+            connection.feed(read)
         messages: list[str | bytes] = _done(receive_all(count))
         return messages
 
+    return receive
+
+
+def _receiver_of_each(connection: _Connection) -> Callable[[bytes, int], list[str | bytes]]:
+    """Feeds a message and receives it, then the next."""
+    sizes = itertools.cycle(_READS)
+
+    least = min(_READS)
+
+    async def receive_each(stream: bytes, count: int) -> list[str | bytes]:
+        receive, feed, messages, size = connection.open().receive, connection.feed, [], len(stream) // count
+        for begin in range(0, len(stream), size):
+            if size < least:
+                feed(stream[begin : begin + size])
+            else:
+                for read in _reads(stream[begin : begin + size], sizes):
+                    feed(read)
+            messages.append((await receive()).data)
+        return messages
+
+    def receive(stream: bytes, count: int) -> list[str | bytes]:
+        messages: list[str | bytes] = _done(receive_each(stream, count))
+        return messages
+
+    return receive
+
+
+def _sender(connection: _Connection) -> Callable[[str | bytes, int], list[None]]:
     async def send_all(message: str | bytes, count: int) -> list[None]:
-        client = connection.open()
-        send = client.send_str if isinstance(message, str) else client.send_bytes
+        end = connection.open()
+        send = end.send_str if isinstance(message, str) else end.send_bytes
         return [await send(message) for _ in range(count)]
 
     def send(message: str | bytes, count: int) -> list[None]:
         done: list[None] = _done(send_all(message, count))
         return done
 
-    return [*[_with_goal(case) for case in received("aiohttp", receive, _GOALS)], *sent("aiohttp", send, _GOALS)]
+    return send
+
+
+def library_cases() -> list[Case]:
+    cases: list[Case] = []
+    for side, kind in (("", _Connection), ("server", _ServedConnection)):
+        options: dict[str, Any] = {"client": side, "sizes": _SIZES}
+        masked = kind is _ServedConnection
+        cases += received("aiohttp", _receiver(kind()), _GOALS, masked=masked, **options)
+        work = "messages received one by one"
+        cases += received("aiohttp", _receiver_of_each(kind()), _GOALS, masked=masked, work=work, **options)
+        cases += sent("aiohttp", _sender(kind()), _GOALS, **options)
+        compressed = _sender(kind(_WINDOW))
+        goals, work = dict.fromkeys(_DEFLATED, 1.0), "messages sent with compression"
+        cases += sent("aiohttp", compressed, goals, client=side, work=work, sizes=_DEFLATED)
+    return [_with_goal(case) for case in cases]
 
 
 def _with_goal(case: Case) -> Case:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib
+import importlib.util
 from collections import deque
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -17,6 +20,9 @@ from .library import received, sent
 from .trading import trade_async
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
     from ..case import Case
     from .trading import Exchange, Stopwatch, Trader
 
@@ -143,8 +149,52 @@ def library_cases() -> list[Case]:
         payload, is_binary = _encoded(message), isinstance(message, bytes)
         return [connection.sendMessage(payload, is_binary) for _ in range(count)]
 
-    goals = _GOALS[getattr(package, "USES_NVX", False)]
-    return [*received("autobahn", receive, goals, masked=True), *sent("autobahn", send)]
+    uses_nvx = getattr(package, "USES_NVX", False)
+    cases = [*received("autobahn", receive, _GOALS[uses_nvx], masked=True), *sent("autobahn", send)]
+    if uses_nvx:
+        # As it is where that is not built, or not wanted.
+        in_python = received("autobahn", receive, _GOALS[False], masked=True, client="without NVX")
+        cases += [_in_python(case) for case in in_python]
+    return cases
+
+
+def _in_python(case: Case) -> Case:
+    """The same case with the host's maskers and validators in Python."""
+    contenders = [replace(each, around=functools.partial(_parts_in_python, each.around)) for each in case.contenders]
+    return replace(case, contenders=tuple(contenders))
+
+
+@contextmanager
+def _parts_in_python(around: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
+    protocol: Any = importlib.import_module("autobahn.websocket.protocol")
+    before = protocol.create_xor_masker, protocol.Utf8Validator
+    protocol.create_xor_masker, protocol.Utf8Validator = _python_parts()
+    try:
+        with around():
+            yield
+    finally:
+        protocol.create_xor_masker, protocol.Utf8Validator = before
+
+
+@functools.cache
+def _python_parts() -> tuple[Any, Any]:
+    """What the host masks and validates with where ``AUTOBAHN_USE_NVX`` is 0: it decides when it is imported."""
+    package: Any = importlib.import_module("autobahn.websocket")
+    package.USES_NVX = False
+    try:
+        return _executed_anew("xormasker").create_xor_masker, _executed_anew("utf8validator").Utf8Validator
+    finally:
+        package.USES_NVX = True
+
+
+def _executed_anew(name: str) -> Any:
+    """A module of the host once more, beside the one that programs import."""
+    spec = importlib.util.find_spec(f"autobahn.websocket.{name}")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class _Client:

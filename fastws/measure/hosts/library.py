@@ -6,6 +6,8 @@ Bytes come from memory and go nowhere, so neither the kernel nor the other end c
 from __future__ import annotations
 
 import functools
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fastws.frames import Opcode
@@ -15,9 +17,9 @@ from ..case import Case, Contender, Topic
 from ..payloads import KIB, MIB, frames, message, size_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["IN_THE_LIBRARY", "SHAPES", "SIZES", "amounts", "count_of", "received", "sent"]
+__all__ = ["IN_THE_LIBRARY", "SHAPES", "SIZES", "amounts", "count_of", "noise", "put_back", "received", "sent"]
 
 #: Bytes of a message: one of a chat, one of an interface, one of a document.
 SIZES: Final = (32, 4 * KIB, MIB)
@@ -37,9 +39,28 @@ _MESSAGES: Final = 512
 _SHORT: Final = ("Latin",)
 
 
-def amounts() -> list[tuple[str, int]]:
+def amounts(sizes: Sequence[int] = SIZES) -> list[tuple[str, int]]:
     """Every shape in every size."""
-    return [(shape, size) for size in SIZES for shape in SHAPES]
+    return [(shape, size) for size in sizes for shape in SHAPES]
+
+
+@contextmanager
+def put_back(host: str) -> Iterator[None]:
+    """A host that has just been restored.
+
+    Classes that are changed cost CPython the next calls of their methods. So whatever is plain follows upon a change,
+    as whatever is accelerated does.
+    """
+    with accelerated(host):
+        pass
+    yield
+
+
+def noise(case: Case) -> Case:
+    """The same case with the plain host against itself: what its ratios say beside 1 is the machine's noise."""
+    subject, plain = case.contenders
+    again = replace(subject, name="plain again", around=plain.around)
+    return replace(case, contenders=(again, replace(plain, goal=None)))
 
 
 def received(
@@ -49,6 +70,8 @@ def received(
     *,
     masked: bool = False,
     client: str = "",
+    work: str = "messages received",
+    sizes: Sequence[int] = SIZES,
 ) -> list[Case]:
     """A case for each shape and size of messages that arrive.
 
@@ -58,14 +81,16 @@ def received(
         goals: how many times as fast a message of each size should be received.
         masked: whether the host is a server, which gets masked frames.
         client: which part of the host is measured, where there are several.
+        work: what is done, where it is not that alone.
+        sizes: bytes of a message.
     """
     cases = []
-    for shape, size in amounts():
+    for shape, size in amounts(sizes):
         count, payload = count_of(size), message(shape, size)
         data, opcode = (payload, Opcode.BINARY) if isinstance(payload, bytes) else (payload.encode(), Opcode.TEXT)
         stream = frames(data, opcode, count, masked=masked)
         goal = (goals or {}).get(size)
-        cases.append(_case(host, client, "messages received", shape, size, receive, (stream, count), goal))
+        cases.append(_case(host, client, work, shape, size, receive, (stream, count), goal))
     return cases
 
 
@@ -75,16 +100,18 @@ def sent(
     goals: Mapping[int, float] | None = None,
     *,
     client: str = "",
+    work: str = "messages sent",
+    sizes: Sequence[int] = SIZES,
 ) -> list[Case]:
     """A case for each shape and size of messages that leave.
 
     Args:
-        host, goals, client: as for ``received``.
+        host, goals, client, work, sizes: as for ``received``.
         send: gets a message and how often to send it; returns what the host told of each.
     """
     return [
-        _case(host, client, "messages sent", shape, n, send, (message(shape, n), count_of(n)), (goals or {}).get(n))
-        for shape, n in amounts()
+        _case(host, client, work, shape, n, send, (message(shape, n), count_of(n)), (goals or {}).get(n))
+        for shape, n in amounts(sizes)
     ]
 
 
@@ -108,7 +135,7 @@ def _case(
         f"{shape}, {size_name(size)}",
         (
             Contender("accelerated", call, args, around=functools.partial(accelerated, host)),
-            Contender("plain", call, args, goal=goal),
+            Contender("plain", call, args, around=functools.partial(put_back, host), goal=goal),
         ),
         "message",
         args[1],
