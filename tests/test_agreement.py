@@ -283,6 +283,9 @@ _NUMBER_CALLS: dict[str, Callable[[Any, Any], object]] = {
     "MessageParser room": lambda codec, each: _parser(codec).parse(b"\x81\x05Hello" * 3, 0, each),
     "MessageParser overhead": lambda codec, each: _parser(codec, overhead=each).parse(b"\x81\x05Hello" * 3, 0, 9),
     "MessageParser max_frame_size": lambda codec, each: _parser(codec, max_frame_size=each).parse(b"\x81\5Hello", 0, 9),
+    "parse_messages rsv1": lambda codec, each: codec.parse_messages(
+        b"\xc1\x01a\x81\x01b", role=None, max_frame_size=None, rsv1=each
+    ),
     "encode_header opcode": lambda codec, each: codec.encode_header(each, 5),
     "encode_header length": lambda codec, each: codec.encode_header(2, each),
     "encode_header length of a ping": lambda codec, each: codec.encode_header(9, each),
@@ -673,6 +676,7 @@ def _parsed(codec: Any, data: Any, **options: Any) -> Iterator[Any]:
     offset = 0
     while True:
         yield outcome(codec.parse_messages, data, offset, **options)
+        yield outcome(codec.parse_messages, data, offset, **options, rsv1=True)
         yield outcome(codec.parse_frame, data, offset, **options)
         try:
             told = codec.parse_frame(data, offset, **options)

@@ -25,6 +25,7 @@ ParsedFrame: TypeAlias = "tuple[int, str | bytes | bytearray, int, int]"
 
 _WHOLE_TEXT: Final = 0x80 | TEXT
 _WHOLE_MESSAGES: Final = (_WHOLE_TEXT, 0x80 | BINARY)
+_COMPRESSED_MESSAGES: Final = (0xC0 | TEXT, 0xC0 | BINARY)
 
 
 class FrameParser:
@@ -82,11 +83,12 @@ class FrameParser:
             return first, decode_utf8(payload, Fault.TEXT, Fault.TEXT_TRUNCATED), length, end
         return first, bytearray(payload) if self._mutable else payload, length, end
 
-    def parse_messages(self, data: bytes | bytearray, start: int) -> list[ParsedFrame]:
+    def parse_messages(self, data: bytes | bytearray, start: int, rsv1: bool = False) -> list[ParsedFrame]:
         """Take the whole messages from ``start`` on."""
         messages: list[ParsedFrame] = []
+        wanted = (*_WHOLE_MESSAGES, *_COMPRESSED_MESSAGES) if rsv1 else _WHOLE_MESSAGES
         n = len(data)
-        while start < n and data[start] in _WHOLE_MESSAGES:
+        while start < n and data[start] in wanted:
             try:
                 message = self.parse(data, start)
             except ProtocolError:
@@ -149,20 +151,25 @@ def parse_messages(
     decode: bool = False,
     payload_as: str = "bytes",
     minimal_length: bool = True,
+    rsv1: bool = False,
 ) -> list[ParsedFrame]:
     """Take the messages of one frame each that stand one after the other in a buffer (RFC 6455 §5.2, §5.6).
 
     This is ``parse_frame`` for as long as there is a whole frame whose first byte is 0x81 or 0x82: a message of its
     own, text or binary. Before any other frame it stops.
 
+    Args:
+        rsv1: whether messages with RSV1 set are taken, too: 0xC1 and 0xC2, which are compressed (RFC 7692 §6). Their
+            payload is given as it was sent.
     Returns: what ``parse_frame`` gives for each; what follows the last of them is not complete, no such message, or
         wrong.
     Raises: what ``parse_frame`` does, where there is nothing to return.
     """
     parser = FrameParser(role, max_frame_size, decode, payload_as, minimal_length)
+    wants_compressed = bool(rsv1)
     offset = index(offset)
     data = as_flat(data)
-    return parser.parse_messages(data, as_offset(offset, len(data)))
+    return parser.parse_messages(data, as_offset(offset, len(data)), wants_compressed)
 
 
 class MessageParser:

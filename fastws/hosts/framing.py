@@ -33,7 +33,7 @@ def frame_parsers(
 
 
 def _parse(
-    parse: Callable[[FrameParser, bytes | bytearray, int], Any],
+    parse: Callable[..., Any],
     unmask: Callable[[bytes, bytes], bytes],
     data: Any,
     offset: int = 0,
@@ -43,5 +43,7 @@ def _parse(
     decode: bool = False,
     payload_as: str = "bytes",
     minimal_length: bool = True,
+    **options: Any,
 ) -> Any:
-    return parse(FrameParser(role, max_frame_size, decode, payload_as, minimal_length, unmask), as_flat(data), offset)
+    parser = FrameParser(role, max_frame_size, decode, payload_as, minimal_length, unmask)
+    return parse(parser, as_flat(data), offset, **options)

@@ -14,6 +14,8 @@ cdef enum:
     EITHER_WAY = -1
     WHOLE_TEXT = FIN | TEXT
     WHOLE_BINARY = FIN | BINARY
+    COMPRESSED_TEXT = FIN | RSV1 | TEXT
+    COMPRESSED_BINARY = FIN | RSV1 | BINARY
 
 
 cdef inline int read_wanted(
@@ -113,7 +115,16 @@ def parse_frame(data, offset=0, *, role, max_frame_size, decode=False, payload_a
     return frame_told(&h, payload, start)
 
 
-def parse_messages(data, offset=0, *, role, max_frame_size, decode=False, payload_as="bytes", minimal_length=True):
+cdef inline bint is_message(uint8_t first, bint compressed) noexcept:
+    """Whether a frame that begins so is a message of its own; with RSV1, where that stands for compression."""
+    if first in (WHOLE_TEXT, WHOLE_BINARY):
+        return True
+    return compressed and first in (COMPRESSED_TEXT, COMPRESSED_BINARY)
+
+
+def parse_messages(
+    data, offset=0, *, role, max_frame_size, decode=False, payload_as="bytes", minimal_length=True, rsv1=False
+):
     """Take the messages of one frame each that stand one after the other in a buffer (RFC 6455 §5.2, §5.6)."""
     cdef Source source
     cdef Wanted wanted
@@ -122,15 +133,17 @@ def parse_messages(data, offset=0, *, role, max_frame_size, decode=False, payloa
     cdef Py_ssize_t start
     cdef int status = FWS_OK
     cdef bint stands_still
+    cdef bint compressed
     cdef list messages = []
     cdef object payload
     read_wanted(role, max_frame_size, decode, payload_as, minimal_length, &wanted)
+    compressed = rsv1
     offset = PyNumber_Index(offset)
     open_source(data, &source)
     try:
         start = read_offset(offset, source.n)
         stands_still = is_stable(data)
-        while start < source.n and source.data[start] in (WHOLE_TEXT, WHOLE_BINARY):
+        while start < source.n and is_message(source.data[start], compressed):
             status = find_frame(source.data + start, source.n - start, &wanted, &h, &refusal)
             if status != FWS_OK:
                 break

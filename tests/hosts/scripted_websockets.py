@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import zlib
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +19,19 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import CLIENT, SERVER, Protocol, Side, State
 
+import traffic
 from oracles import frame
 from recording import called, failure, same_on, told
 from traffic import (
     BINARY,
     CLOSE,
+    COMPRESSED_BINARY,
+    COMPRESSED_TEXT,
     CONT,
     PING,
     PONG,
     TEXT,
-    UNFINISHED_BINARY,
+    UNFINISHED_COMPRESSED,
     UNFINISHED_CONT,
     UNFINISHED_TEXT,
 )
@@ -48,73 +52,58 @@ def deflated(text: bytes = b"hello " * 9) -> tuple[bytes, bytes]:
     return first, second
 
 
+def ended(text: bytes) -> bytes:
+    """The payload of a message whose last block says that nothing follows (RFC 7692 §7.2.3.4)."""
+    deflater = zlib.compressobj(wbits=-15)
+    return deflater.compress(text) + deflater.flush() + b"\x00"
+
+
+def key_for(side: Side) -> bytes | None:
+    """What a peer masks with that sends to this side."""
+    return KEY if side is SERVER else None
+
+
 def streams(side: Side) -> dict[str, bytes]:
-    """What a peer may send to this side: right, wrong, and half of it."""
-    key = KEY if side is SERVER else None
-
-    def f(first: int, payload: bytes = b"", form: int | None = None) -> bytes:
-        return frame(first, payload, key, form)
-
+    """What a peer may send to this side: what every host is sent, and messages that are compressed."""
+    key = key_for(side)
     compressed, again = deflated()
+
+    def f(first: int, payload: bytes = b"") -> bytes:
+        return frame(first, payload, key)
+
+    def c(payload: bytes) -> bytes:
+        return f(COMPRESSED_TEXT, payload)
+
+    x = f(TEXT, b"x")
     return {
-        "text": f(TEXT, "héllo".encode()),
-        "empty text": f(TEXT),
-        "binary": f(BINARY, bytes(range(40))),
-        "three messages": f(TEXT, b"a") + f(BINARY, b"\xff") + f(TEXT, "中文".encode()),
-        "fragments": f(UNFINISHED_TEXT, b"\xe4\xb8") + f(UNFINISHED_CONT, b"\xad") + f(CONT, b"!") + f(TEXT, b"x"),
-        "message, fragments, message": f(TEXT, b"a") + f(UNFINISHED_BINARY, b"b") + f(CONT, b"c") + f(TEXT, b"d"),
-        "empty fragments": f(UNFINISHED_TEXT) + f(UNFINISHED_CONT) + f(CONT, b"x"),
-        "control frames between": (
-            f(TEXT, b"0")
-            + f(UNFINISHED_TEXT, b"ab")
-            + f(PING, b"?")
-            + f(PONG, b"!")
-            + f(CONT, b"cd")
-            + f(PING)
-            + f(TEXT, b"e")
+        **traffic.streams(key),
+        "compressed": c(compressed) + f(TEXT, b"plain") + c(again) + f(PING, b"p"),
+        "compressed binary": f(COMPRESSED_BINARY, compressed) + f(BINARY, b"plain") + c(again) + x,
+        "compressed, one after another": c(compressed) + c(again) + c(again) + x,
+        "compressed nothing": c(b"\x00") + c(b"") + c(compressed) + x,
+        "compressed fragments": f(UNFINISHED_COMPRESSED, compressed[:4]) + f(PING) + f(CONT, compressed[4:]) + x,
+        "compressed fragments, more of them": (
+            c(compressed) + f(UNFINISHED_COMPRESSED, again[:1]) + f(UNFINISHED_CONT) + f(CONT, again[1:]) + c(again) + x
         ),
-        "text after unfinished": f(UNFINISHED_TEXT, b"ab") + f(TEXT, b"cd") + f(CONT, b"ef"),
-        "message, text after unfinished": f(TEXT, b"0") + f(UNFINISHED_TEXT, b"ab") + f(TEXT, b"cd") + f(CONT, b"ef"),
-        "nothing to continue": f(CONT, b"ab") + f(TEXT, b"cd"),
-        "message, nothing to continue": f(TEXT, b"0") + f(CONT, b"ab") + f(TEXT, b"cd"),
-        "pings": f(PING) + f(PING, bytes(125)) + f(TEXT, b"x") + f(PING, b"1") + f(TEXT, b"y"),
-        "ping of 126": f(PING, bytes(126)) + f(TEXT, b"x"),
-        "message, ping of 126": f(TEXT, b"x") + f(PING, bytes(126)) + f(TEXT, b"x"),
-        "ping without fin": f(0x09, b"x") + f(TEXT, b"x"),
-        "message, ping without fin": f(TEXT, b"x") + f(0x09, b"x") + f(TEXT, b"x"),
-        "pong without fin": f(0x0A, b"x") + f(TEXT, b"x"),
-        "close": f(CLOSE, b"\x03\xe8bye") + f(TEXT, b"late"),
-        "message, close": f(TEXT, b"0") + f(CLOSE, b"\x03\xe8bye") + f(TEXT, b"late"),
-        "close without code": f(CLOSE) + f(TEXT, b"x"),
-        "close of 1": f(TEXT, b"x") + f(CLOSE, b"\x03") + f(TEXT, b"x"),
-        "close of 2": f(CLOSE, b"\x0f\xa0"),
-        "close with bad code": f(TEXT, b"x") + f(CLOSE, b"\x03\xed") + f(TEXT, b"x"),
-        "close with bad reason": f(TEXT, b"x") + f(CLOSE, b"\x03\xe8\xff") + f(TEXT, b"x"),
-        "close within a message": f(TEXT, b"x") + f(UNFINISHED_TEXT, b"y") + f(CLOSE, b"\x03\xe8") + f(TEXT, b"x"),
-        "close of 126": f(CLOSE, b"\x03\xe8" + bytes(124)) + f(TEXT, b"x"),
-        "reserved bit 1": f(0xC1, b"x") + f(TEXT, b"x"),
-        "message, reserved bit 1": f(TEXT, b"x") + f(0xC1, b"x") + f(TEXT, b"x"),
-        "reserved bit 2": f(0xA1, b"x") + f(TEXT, b"x"),
-        "reserved bit 3": f(0x91, b"x") + f(TEXT, b"x"),
-        "reserved bit of a ping": f(TEXT, b"x") + f(0xC9, b"x") + f(TEXT, b"x"),
-        "reserved opcode": f(0x83, b"x") + f(TEXT, b"x"),
-        "message, reserved opcode": f(TEXT, b"x") + f(0x83, b"x") + f(TEXT, b"x"),
-        "reserved control opcode": f(0x8B, b"x") + f(TEXT, b"x"),
-        "wrong masking": frame(TEXT, b"x", None if key else KEY) + f(TEXT, b"x"),
-        "message, wrong masking": f(TEXT, b"x") + frame(TEXT, b"x", None if key else KEY) + f(TEXT, b"x"),
-        "126 bytes": f(TEXT, b"x" * 126) + f(TEXT, b"y"),
-        "long form of a short length": (
-            f(TEXT, b"ab", form=16) + f(TEXT, b"cd", form=64) + f(TEXT, b"x") + f(BINARY, b"ef", form=64) + f(TEXT)
-        ),
-        "long form of a ping": f(TEXT, b"x") + f(PING, b"ab", form=16) + f(TEXT, b"x"),
-        "length with its top bit": b"\x82\xff\x80" + bytes(7) + b"abc" if key else b"\x82\x7f\x80" + bytes(7) + b"abc",
-        "invalid text": f(TEXT, b"ab\xff") + f(TEXT, b"x"),
-        "unfinished code point": f(TEXT, b"ab\xe4\xb8") + f(TEXT, b"x"),
-        "compressed": f(0xC1, compressed) + f(TEXT, b"plain") + f(0xC1, again) + f(PING, b"p"),
-        "compressed fragments": f(0x41, compressed[:4]) + f(PING) + f(CONT, compressed[4:]) + f(TEXT, b"x"),
-        "compressed badly": f(0xC1, b"\xff\xff\xff") + f(TEXT, b"x"),
-        "reserved bit of a continuation": f(0x41, compressed[:4]) + f(0xC0, compressed[4:]) + f(TEXT, b"x"),
+        "compressed between control frames": f(PING, b"a") + c(compressed) + f(PONG) + c(again) + f(PING) + x,
+        "compressed within fragments": f(UNFINISHED_TEXT, b"a") + c(compressed) + f(CONT, b"b") + x,
+        "compressed, then close": c(compressed) + f(CLOSE, b"\x03\xe8bye") + c(again),
+        "compressed badly": c(b"\xff\xff\xff") + x,
+        "compressed badly, later": x + c(compressed) + c(b"\xff" + again) + c(again) + x,
+        "compressed, not all of it": c(compressed[:-2]) + c(again) + x,
+        "compressed with an end": c(ended(b"abc")) + c(compressed) + x,
+        "compressed with an end and more": c(ended(b"abc") + compressed) + x,
+        "compressed text that is invalid": c(deflated(b"ab\xff")[0]) + x,
+        "compressed, reserved bit 2": c(compressed) + f(0xE1, again) + x,
+        "compressed, reserved opcode": c(compressed) + f(0xC3, again) + x,
+        "compressed continuation": c(compressed) + f(UNFINISHED_COMPRESSED, again[:4]) + f(0xC0, again[4:]) + x,
+        "compressed, masked wrongly": c(compressed) + frame(COMPRESSED_TEXT, again, None if key else KEY) + x,
     }
+
+
+def after_a_message(side: Side, stream: bytes) -> bytes:
+    """The same where something that a host takes at once comes first."""
+    return frame(TEXT, b"0", key_for(side)) + stream
 
 
 @dataclass(frozen=True)
@@ -125,6 +114,7 @@ class Options:
     compressed: bool = False
     debug: bool = False
     state: State = State.OPEN
+    deflate: tuple[bool, bool, int, int] = (False, False, 15, 15)
 
     def __str__(self) -> str:
         flags = ["deflate"] * self.compressed + ["debug"] * self.debug
@@ -132,7 +122,7 @@ class Options:
         return "-".join([self.state.name, *flags])
 
     def extensions(self) -> list[Extension]:
-        return [PerMessageDeflate(False, False, 15, 15)] if self.compressed else []
+        return [PerMessageDeflate(*self.deflate)] if self.compressed else []
 
 
 class Log(logging.Handler):
@@ -188,8 +178,16 @@ def told_step(protocol: Protocol) -> dict[str, Any]:
         "parser": protocol.parser.gi_code.co_name,  # type: ignore[attr-defined]
         "parser_exc": failure(protocol.parser_exc),
         "close_expected": protocol.close_expected(),
+        "extensions": [told_deflate(each) for each in protocol.extensions if isinstance(each, PerMessageDeflate)],
         **{name: told(getattr(protocol, name)) for name in _STATE if hasattr(protocol, name)},
     }
+
+
+def told_deflate(extension: PerMessageDeflate) -> Any:
+    """What an extension remembers between frames."""
+    decoder = vars(extension).get("decoder")
+    seen = decoder and (decoder.unconsumed_tail, decoder.unused_data, decoder.eof)
+    return sorted(vars(extension)), extension.decode_cont_data, seen
 
 
 _STATE = (

@@ -32,7 +32,9 @@ from scripted_websockets import (
     EOF,
     SIDES,
     Options,
+    after_a_message,
     cut,
+    key_for,
     new_protocol,
     play,
     same,
@@ -96,25 +98,31 @@ def _shown(value: Any) -> str:
 def test_one_piece_single_bytes_and_the_end(name: str, side: Side) -> None:
     stream = streams(side)[name]
     single = [stream[i : i + 1] for i in range(len(stream))]
+    later = after_a_message(side, stream)
     same(
         lambda: [
             play(script, side, options)
             for options in OPTIONS
             # A protocol that is put into CLOSING by hand has no close frame to compare with the one that it gets.
             if options.state is State.OPEN or "close" not in name
-            for script in ([stream], [stream, EOF], [*single, EOF])
+            for script in ([stream], [stream, EOF], [*single, EOF], [later], cut(later, [len(later) - len(stream)]))
         ]
     )
 
 
 @_one_key_only
-@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "deflate"])
 @_sides
 @_names
-def test_every_split_and_the_end_at_every_byte(name: str, side: Side, compressed: bool) -> None:
-    stream, options = streams(side)[name], Options(compressed=compressed)
-    scripts = [[*cut(stream, [at]), EOF] for at in range(min(len(stream), 40))]
-    compare(side, options, *scripts, *[[script[0], EOF] for script in scripts])
+def test_every_split_and_the_end_at_every_byte(name: str, side: Side) -> None:
+    stream = streams(side)[name]
+    later = after_a_message(side, stream)
+    splits = [cut(stream, [at]) for at in range(min(len(stream), 40))]
+    splits_later = [cut(later, [at]) for at in range(0, min(len(later), 50), 3)]
+    for options, scripts in (
+        (Options(), splits + splits_later),
+        (Options(compressed=True), splits if "compressed" in name else splits[::3]),
+    ):
+        compare(side, options, *[[*script, EOF] for script in scripts], *[[script[0], EOF] for script in scripts])
 
 
 @_one_key_only
@@ -122,7 +130,7 @@ def test_every_split_and_the_end_at_every_byte(name: str, side: Side, compressed
 @pytest.mark.parametrize("first", [TEXT, BINARY, UNFINISHED_TEXT])
 @_sides
 def test_lengths(side: Side, first: int, size: int) -> None:
-    key = KEY if side is SERVER else None
+    key = key_for(side)
     message = frame(first, b"x" * size, key)
     stream = frame(TEXT, b"0", key) + message + frame(CONT if first == UNFINISHED_TEXT else TEXT, b"y", key)
     for options in (Options(), Options(max_size=size), Options(max_size=None), Options(max_size=max(0, size - 1))):
@@ -136,7 +144,7 @@ def test_lengths(side: Side, first: int, size: int) -> None:
 def test_limits(side: Side, max_size: Any) -> None:
     if isinstance(max_size, tuple) and not hasattr(Protocol(side), "max_message_size"):
         pytest.skip("this version has no limit for fragments")
-    key = KEY if side is SERVER else None
+    key = key_for(side)
     options = Options(max_size=max_size)
     scripts: list[list[bytes | None]] = []
     for size in range(12):
@@ -165,7 +173,7 @@ def test_events_are_of_the_hosts_own_types(side: Side) -> None:
 @_one_key_only
 @_sides
 def test_many_messages_at_once(side: Side) -> None:
-    key = KEY if side is SERVER else None
+    key = key_for(side)
     chance = random.Random(5)  # noqa: S311
     kinds = [TEXT, BINARY, PING, PONG]
     stream = b"".join(
@@ -374,7 +382,7 @@ def test_frames_that_come_with_the_handshake() -> None:
 @_sides
 def test_connections_that_are_open_when_it_starts_and_ends(side: Side) -> None:
     """Each goes on with the parser that it has, until the host is put back; no byte is lost."""
-    key = KEY if side is SERVER else None
+    key = key_for(side)
     early, _ = new_protocol(side, Options())
     early.receive_data(frame(UNFINISHED_TEXT, b"ab", key)[:-1])
     fastws.hosts.accelerate("websockets")
@@ -595,24 +603,22 @@ class OwnFrame(Frame):
     """A frame class of a user."""
 
 
-@pytest.mark.parametrize("kind", [Frame, OwnFrame])
-@pytest.mark.parametrize("from_reader", [True, False], ids=["reader", "function"])
 @_sides
 @_names
-def test_parsing_one_frame(name: str, side: Side, from_reader: bool, kind: type[Frame]) -> None:
+def test_parsing_one_frame(name: str, side: Side) -> None:
     stream = streams(side)[name][:80]
     is_server = side is SERVER
 
-    def run() -> list[Any]:
+    def run(from_reader: bool, kind: type[Frame]) -> list[Any]:
         results = [
             read(stream, from_reader=from_reader, kind=kind, mask=mask, max_size=max_size)
             for mask in (True, False)
             for max_size in (None, 1, 3)
         ]
-        deflate = PerMessageDeflate(False, False, 15, 15)
-        return [*results, read(stream, mask=is_server, extensions=[deflate]), read(stream, mask=int(is_server))]
+        given = [{"mask": is_server, "extensions": [PerMessageDeflate(False, False, 15, 15)]}, {"mask": int(is_server)}]
+        return [*results, *[read(stream, from_reader=from_reader, kind=kind, **options) for options in given]]
 
-    same(run)
+    same(lambda: [run(from_reader, kind) for from_reader in (True, False) for kind in (Frame, OwnFrame)])
 
 
 def test_parsing_one_frame_that_is_there() -> None:

@@ -127,7 +127,13 @@ HOST: Final = Host(
     replaces=_replaced_paths(),
     cannot_reach="compressing; connections opened before keep their parser; asyncio's and sync's way from the socket",
     seams=_seams,
-    modules=("websockets.protocol", "websockets.frames", "websockets.streams", "websockets.utils"),
+    modules=(
+        "websockets.protocol",
+        "websockets.frames",
+        "websockets.streams",
+        "websockets.utils",
+        "websockets.extensions.permessage_deflate",
+    ),
     parts={
         **{f"websockets.{name}.connection": partial(_interface_seams, name) for name in _INTERFACES},
         "websockets.legacy.protocol": _legacy_seams,

@@ -11,6 +11,17 @@ KNOWN: Final[dict[str, tuple[str, ...]]] = {
     "frames.Frame.parse": ("2ffef7516f41b36c",),
     "frames.Frame.serialize": ("661bad836373f80b", "830b980cc07126d2"),
     "frames.Frame.check": ("7bf8963ae00aab22",),
+    "extensions.permessage_deflate.PerMessageDeflate.decode": (
+        "6e18e101f3d0eab1",
+        "84015ac89b2e219e",
+        "b46f4587a3dcf623",
+        "dcb5cb89576b8d06",
+    ),
+    "extensions.permessage_deflate.PerMessageDeflate.encode": (
+        "a21b2d1411946420",
+        "330ad1e38031a7fe",
+        "ec916726292f117f",
+    ),
     "streams.StreamReader.__init__": ("1955fd58ad858d3c",),
     "streams.StreamReader.read_exact": ("4736e87bca70ca1e",),
     "streams.StreamReader.at_eof": ("1cc1caa4940d9f4b",),

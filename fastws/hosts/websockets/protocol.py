@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import ProtocolError as CodecError
 from ...frames import Role
+from .deflate import make_deflate, make_inflate, make_only_extension
 from .frames import make_encoder, make_frame_parsers, system_keys
 from .stand_in import StandIn, raising
 
@@ -95,7 +96,15 @@ def make_receive_data(plain: FunctionType, backend: ModuleType) -> Any:
         ):
             limit = room(self)
             if limit >= 0:
-                taken = take(self, data, limit)
+                failure = None
+                try:
+                    taken = take(self, data, limit)
+                except Exception as error:
+                    failure = error
+                if failure is not None:
+                    # The parser meets it where it waits, as if it had taken the message itself.
+                    self.parser.throw(failure)
+                    return
                 if taken == len(data):
                     return
                 if taken:
@@ -165,12 +174,13 @@ def _make_room(module: ModuleType) -> Callable[[Any], int]:
     host: Any = module
     frame_class, stream_reader, receive = host.Frame, host.StreamReader, host.Protocol.recv_frame
     _, largest_message = _limits(module)
+    only_deflate = make_only_extension(host.__package__, "decode")
 
     def room(protocol: Any) -> int:
         """How large a message in one frame may be; -1 where the host has to look at each frame step by step."""
         if (
             protocol.debug
-            or protocol.extensions
+            or (protocol.extensions and only_deflate(protocol.extensions) is None)
             or getattr(protocol.recv_frame, "__func__", None) is not receive
             or type(protocol.reader) is not stream_reader
             or type(protocol.events) is not list
@@ -186,29 +196,41 @@ def _make_take(module: ModuleType, backend: ModuleType) -> Callable[[Any, Any, i
     host: Any = module
     frame_class, new, client = host.Frame, object.__new__, host.CLIENT
     frames = sys.modules[frame_class.__module__]
-    text, binary, whole_text = frames.Opcode.TEXT, frames.Opcode.BINARY, 0x81
+    text, binary, text_opcode, compressed = frames.Opcode.TEXT, frames.Opcode.BINARY, 1, 0x40
     _, parse_messages = make_frame_parsers(frames, backend)
     client_role, server_role, codec_error = Role.CLIENT, Role.SERVER, CodecError
+    (largest_frame, _), inflate = _limits(module), make_inflate(host.__package__)
 
     def take(protocol: Any, data: Any, limit: int) -> int:
         """Give the messages at the start of the data as events, up to what is not one in one frame.
 
         Returns: how many bytes they had.
+        Raises: what the host raises where one cannot be inflated; those before it are given.
         """
+        extensions = protocol.extensions
+        max_size = largest_frame(protocol) if extensions else None
         try:
             if protocol.side is client:
                 messages = parse_messages(
-                    data, role=client_role, max_frame_size=limit, payload_as="bytearray", minimal_length=False
+                    data,
+                    role=client_role,
+                    max_frame_size=limit,
+                    payload_as="bytearray",
+                    minimal_length=False,
+                    rsv1=bool(extensions),
                 )
             else:
-                messages = parse_messages(data, role=server_role, max_frame_size=limit, minimal_length=False)
+                messages = parse_messages(
+                    data, role=server_role, max_frame_size=limit, minimal_length=False, rsv1=bool(extensions)
+                )
         except codec_error:
             return 0
         end, append = 0, protocol.events.append
         for first, payload, _, end in messages:  # noqa: B007 (the last one is returned)
+            opcode = text if first & text_opcode else binary
             frame: Any = new(frame_class)
-            frame.opcode = text if first == whole_text else binary
-            frame.data = payload
+            frame.opcode = opcode
+            frame.data = inflate(extensions[0], opcode, payload, max_size) if first & compressed else payload
             frame.fin = True
             frame.rsv1 = False
             frame.rsv2 = False
@@ -238,20 +260,28 @@ def _make_send(plain: FunctionType, backend: ModuleType, *, opcode: int) -> Any:
     module = sys.modules[plain.__module__]
     encode_frame, new_key, drawn = _encoding(module, backend)
     send_frame, continuing, random = module.Protocol.send_frame, opcode == 0, secrets
+    package = str(module.__package__)
+    only_deflate, deflate = make_only_extension(package, "encode"), make_deflate(package)
 
     def send(self: Any, data: Any, fin: Any) -> Any:
         is_client = self.side is CLIENT
+        extension = only_deflate(self.extensions) if self.extensions else None
         if not (
             self._state is OPEN
             and self.expect_continuation_frame is continuing
             and not self.debug
-            and not self.extensions
+            and (not self.extensions or (extension is not None and not extension.local_no_context_takeover))
             and (type(data) is bytes or type(data) is bytearray)
             and getattr(self.send_frame, "__func__", None) is send_frame
             and (not is_client or random.token_bytes is drawn)
         ):
             return plain(self, data, fin)
         self.expect_continuation_frame = not fin
+        if extension is not None:
+            data = deflate(extension, data, fin)
+            key = new_key() if is_client else None
+            self.writes.append(encode_frame(opcode, data, fin=fin, rsv1=not continuing, key=key))
+            return None
         key = new_key() if is_client else None
         self.writes.append(encode_frame(opcode, data, key=key) if fin else encode_frame(opcode, data, fin=fin, key=key))
         return None
