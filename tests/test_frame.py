@@ -260,6 +260,21 @@ def test_messages_stop_before_another_frame(codec: ModuleType, role: Role) -> No
 
 
 @_roles
+def test_messages_that_are_compressed_where_that_is_asked_for(codec: ModuleType, role: Role) -> None:
+    key = key_for(role)
+    one, other = frame(0xC1, b"\xff", key), frame(0x81, b"one", key)
+    for first in set(range(256)) - {0x81, 0x82}:
+        data = one + other + frame(first, b"x", key)
+        told = _parse_all(codec, data, role=role, decode=True, rsv1=True)
+        assert told[:2] == [(0xC1, b"\xff", 1, len(one)), (0x81, "one", 3, len(one + other))]
+        assert told[2:] == ([(first, b"x", 1, len(data))] if first in (0xC1, 0xC2) else [])
+    assert _parse_all(codec, one + other, role=role) == _parse_all(codec, one + other, role=role, rsv1=False) == []
+    assert type(_parse_all(codec, one, role=role, payload_as="bytearray", rsv1=1)[0][1]) is bytearray
+    with pytest.raises(SizeError):
+        _parse_all(codec, frame(0xC2, b"four", key), role=role, max_frame_size=3, rsv1=True)
+
+
+@_roles
 def test_messages_before_an_error_are_given_first(codec: ModuleType, role: Role) -> None:
     key, other = key_for(role), KEY if role is Role.CLIENT else None
     one = frame(0x82, b"one", key)

@@ -72,6 +72,7 @@ def received(
     client: str = "",
     work: str = "messages received",
     sizes: Sequence[int] = SIZES,
+    stream_of: Callable[..., bytes] = frames,
 ) -> list[Case]:
     """A case for each shape and size of messages that arrive.
 
@@ -83,12 +84,13 @@ def received(
         client: which part of the host is measured, where there are several.
         work: what is done, where it is not that alone.
         sizes: bytes of a message.
+        stream_of: makes the stream, as ``frames`` does.
     """
     cases = []
     for shape, size in amounts(sizes):
         count, payload = count_of(size), message(shape, size)
         data, opcode = (payload, Opcode.BINARY) if isinstance(payload, bytes) else (payload.encode(), Opcode.TEXT)
-        stream = frames(data, opcode, count, masked=masked)
+        stream = stream_of(data, opcode, count, masked=masked)
         goal = (goals or {}).get(size)
         cases.append(_case(host, client, work, shape, size, receive, (stream, count), goal))
     return cases

@@ -1,4 +1,7 @@
-"""websockets, measured: its asyncio client, and what servers are built on; over a socket, two of its clients."""
+"""websockets, measured: its asyncio client, and what servers are built on; over a socket, two of its clients.
+
+In the library both with compression, which is what its connections agree on by default, and without.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import asyncio
 import importlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+
+from fastws.frames import Opcode
 
 from ..payloads import KIB, MIB, size_name
 from .library import received, sent
@@ -49,7 +54,8 @@ class _Memory:
 class _Connections:
     """Open connections over memory, kept as long as the host makes them of the same parts."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, compressed: bool = False) -> None:
+        self._compressed = compressed
         self._host = importlib.import_module("websockets.protocol")
         self._parse: Any = None
 
@@ -66,6 +72,25 @@ class _Connections:
             self._parse = self._host.Protocol.parse
             self._server = self._host.Protocol(self._host.SERVER, max_size=None)
             self._client = _done_in_loop(_open_client(self._host))
+            if self._compressed:
+                self._server.extensions = [_deflate()]
+                self._client.protocol.extensions = [_deflate()]
+
+
+def _deflate() -> Any:
+    """What a client and a server agree on where neither says otherwise."""
+    extension = importlib.import_module("websockets.extensions.permessage_deflate")
+    return extension.PerMessageDeflate(False, False, 12, 12, {"memLevel": 5})
+
+
+def _compressed_frames(data: bytes, opcode: Opcode, count: int, *, masked: bool) -> bytes:
+    """The same message so often, each compressed on what came before."""
+    host = importlib.import_module("websockets.protocol")
+    sender = host.Protocol(host.CLIENT if masked else host.SERVER)
+    sender.extensions = [_deflate()]
+    for _ in range(count):
+        (sender.send_text if opcode is Opcode.TEXT else sender.send_binary)(data)
+    return b"".join(sender.data_to_send())
 
 
 async def _open_client(protocol: Any) -> Any:
@@ -94,41 +119,56 @@ def _done(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 def library_cases() -> list[Case]:
-    connections = _Connections()
+    plain, compressed = _Calls(_Connections()), _Calls(_Connections(compressed=True))
+    deflated = _compressed_frames
+    return [
+        *[_with_goal(case) for case in received("websockets", plain.receive, _GOALS, client="asyncio")],
+        *received("websockets", plain.receive_frames, masked=True, client="server without I/O"),
+        *sent("websockets", plain.send, client="asyncio"),
+        *received("websockets", compressed.receive, client="asyncio, compressed", stream_of=deflated),
+        *received(
+            "websockets",
+            compressed.receive_frames,
+            masked=True,
+            client="server without I/O, compressed",
+            stream_of=deflated,
+        ),
+        *sent("websockets", compressed.send, client="asyncio, compressed"),
+    ]
 
-    async def receive_all(stream: bytes, count: int) -> list[str | bytes]:
-        connection, view = connections.client(), memoryview(stream)
+
+class _Calls:
+    """What is measured, on these connections."""
+
+    def __init__(self, connections: _Connections) -> None:
+        self._connections = connections
+
+    def receive(self, stream: bytes, count: int) -> list[str | bytes]:
+        messages: list[str | bytes] = _done(self._receive_all(stream, count))
+        return messages
+
+    async def _receive_all(self, stream: bytes, count: int) -> list[str | bytes]:
+        connection, view = self._connections.client(), memoryview(stream)
         for start in range(0, len(stream), _READ):
             connection.data_received(view[start : start + _READ])
         recv = connection.recv
         return [await recv() for _ in range(count)]
 
-    def receive(stream: bytes, count: int) -> list[str | bytes]:
-        messages: list[str | bytes] = _done(receive_all(stream, count))
-        return messages
-
-    def receive_frames(stream: bytes, _: int) -> list[bytes]:
-        connection, view = connections.server(), memoryview(stream)
+    def receive_frames(self, stream: bytes, _: int) -> list[bytes]:
+        connection, view = self._connections.server(), memoryview(stream)
         frames: list[Any] = []
         for start in range(0, len(stream), _READ):
             connection.receive_data(view[start : start + _READ])
             frames += connection.events_received()
         return [frame.data for frame in frames]
 
-    async def send_all(message: str | bytes, count: int) -> list[None]:
-        send = connections.client().send
-        return [await send(message) for _ in range(count)]
-
-    def send(message: str | bytes, count: int) -> list[None]:
-        done: list[None] = _done(send_all(message, count))
+    def send(self, message: str | bytes, count: int) -> list[None]:
+        done: list[None] = _done(self._send_all(message, count))
         return done
 
-    cases = received("websockets", receive, _GOALS, client="asyncio")
-    return [
-        *[_with_goal(case) for case in cases],
-        *received("websockets", receive_frames, masked=True, client="server without I/O"),
-        *sent("websockets", send, client="asyncio"),
-    ]
+    async def _send_all(self, message: str | bytes, count: int) -> list[None]:
+        send = self._connections.client().send
+        return [await send(message) for _ in range(count)]
 
 
 def _with_goal(case: Case) -> Case:
