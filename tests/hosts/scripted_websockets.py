@@ -108,13 +108,14 @@ def after_a_message(side: Side, stream: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Options:
-    """How a protocol is set up."""
+    """How a protocol is set up; ``looks``: whether somebody looks at the reader's buffer after each step."""
 
     max_size: Any = 2**20
     compressed: bool = False
     debug: bool = False
     state: State = State.OPEN
     deflate: tuple[bool, bool, int, int] = (False, False, 15, 15)
+    looks: bool = True
 
     def __str__(self) -> str:
         flags = ["deflate"] * self.compressed + ["debug"] * self.debug
@@ -164,17 +165,19 @@ def play(script: Iterable[bytes | None], side: Side, options: Options, kind: typ
             protocol.receive_eof()
         else:
             protocol.receive_data(event)
-        trace.steps.append(told_step(protocol))
+        trace.steps.append(told_step(protocol, looks=options.looks))
+    trace.steps.append(told_step(protocol))
     return trace
 
 
-def told_step(protocol: Protocol) -> dict[str, Any]:
+def told_step(protocol: Protocol, *, looks: bool = True) -> dict[str, Any]:
     """What a step gave, and every attribute that it may have changed."""
     reader = protocol.reader
     return {
         "events": [told(event) for event in protocol.events_received()],
         "writes": protocol.data_to_send(),
-        "buffer": (type(reader.buffer), bytes(reader.buffer), reader.eof),
+        "buffer": (type(reader.buffer), bytes(reader.buffer), type(reader), list(vars(reader))) if looks else None,
+        "eof": reader.eof,
         "parser": protocol.parser.gi_code.co_name,  # type: ignore[attr-defined]
         "parser_exc": failure(protocol.parser_exc),
         "close_expected": protocol.close_expected(),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import ProtocolError as CodecError
 from ..framing import frame_parsers
+from .gathering import SHORTEST, start_gathering, take_gathered
 from .stand_in import StandIn
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def make_parse(plain: FunctionType, backend: ModuleType) -> Any:
     stream_reader = sys.modules[f"{module.__package__}.streams"].StreamReader
     plain_read = stream_reader.read_exact
     opcodes = {int(opcode): opcode for opcode in module.Opcode}
-    header_of, take_unmasked, unmask = backend.parse_header, _take_unmasked, make_unmask(module, backend)
-    codec_error, large = CodecError, LARGE
+    header_of, take_payload, unmask = backend.parse_header, _take_payload, make_unmask(module, backend)
+    codec_error, shortest, start = CodecError, SHORTEST, start_gathering
 
     def parse(cls: Any, read_exact: Any, *, mask: Any, max_size: Any = None, extensions: Any = None) -> Any:
         reader: Any = getattr(read_exact, "__self__", None)
@@ -87,18 +88,13 @@ def make_parse(plain: FunctionType, backend: ModuleType) -> Any:
         length = header.length
         # The host, too, has taken the header by the time that it waits for the payload.
         del reader.buffer[: header.size]
-        while len(reader.buffer) < length:
+        if length >= shortest and len(reader.buffer) < length:
+            start(reader, length)
+        while len(reader.buffer) < length if type(reader) is stream_reader else reader.gathering.missing:
             if reader.eof:
                 yield from read_exact(length)  # raises, and tells what is missing
             yield
-        buffer = reader.buffer
-        if mask or length < large:
-            data = take_unmasked(buffer, length, header.key, unmask) if mask else buffer[:length]
-            del buffer[:length]
-        else:
-            # A large payload keeps the memory that it arrived in.
-            data, reader.buffer = buffer, buffer[length:]
-            del data[length:]
+        data = take_payload(reader, length, header.key, unmask)
         frame = cls(opcodes[header.opcode], data, header.fin, header.rsv1, header.rsv2, header.rsv3)
         if extensions is not None:
             for extension in reversed(extensions):
@@ -109,7 +105,23 @@ def make_parse(plain: FunctionType, backend: ModuleType) -> Any:
     return parse
 
 
-def _take_unmasked(buffer: bytearray, length: int, key: bytes, unmask: Callable[[Any, bytes], bytes]) -> bytes:
+def _take_payload(reader: Any, length: int, key: bytes | None, unmask: Callable[[Any, bytes], bytes]) -> Any:
+    """The payload that a reader has whole, unmasked."""
+    if hasattr(reader, "gathering"):
+        payload = take_gathered(reader, as_bytes=key is not None)
+        return payload if key is None else unmask(payload, key)
+    buffer = reader.buffer
+    if key is None and length >= LARGE:
+        # A large payload keeps the memory that it arrived in.
+        reader.buffer = buffer[length:]
+        del buffer[length:]
+        return buffer
+    payload = buffer[:length] if key is None else _unmasked(buffer, length, key, unmask)
+    del buffer[:length]
+    return payload
+
+
+def _unmasked(buffer: bytearray, length: int, key: bytes, unmask: Callable[[Any, bytes], bytes]) -> bytes:
     """The payload at the start of a buffer, unmasked; a large one is not copied before."""
     if length == len(buffer):
         return unmask(buffer, key)

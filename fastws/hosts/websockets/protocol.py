@@ -11,6 +11,7 @@ from ...errors import ProtocolError as CodecError
 from ...frames import Role
 from .deflate import make_deflate, make_inflate, make_only_extension
 from .frames import make_encoder, make_frame_parsers, system_keys
+from .gathering import begins_large, gathering_reader
 from .stand_in import StandIn, raising
 
 if TYPE_CHECKING:
@@ -83,35 +84,82 @@ def make_protocol_parse(plain: FunctionType, backend: ModuleType) -> Any:
 
 def make_receive_data(plain: FunctionType, backend: ModuleType) -> Any:
     """What arrives while nothing is in the buffer need not go through it."""
-    module = sys.modules[plain.__module__]
-    room, take, is_idle, types = _make_room(module), _make_take(module, backend), _is_idle, (bytes, bytearray)
+    receive, types = _make_receive(plain, backend), (bytes, bytearray)
 
     def receive_data(self: Any, data: Any) -> None:
-        reader, kind = self.reader, type(data)
-        if (
-            not reader.buffer
-            and (kind in types or (kind is memoryview and data.contiguous and data.ndim == 1 and data.itemsize == 1))
-            and is_idle(self.parser)
-            and not reader.eof
-        ):
-            limit = room(self)
-            if limit >= 0:
-                failure = None
-                try:
-                    taken = take(self, data, limit)
-                except Exception as error:
-                    failure = error
-                if failure is not None:
-                    # The parser meets it where it waits, as if it had taken the message itself.
-                    self.parser.throw(failure)
-                    return
-                if taken == len(data):
-                    return
-                if taken:
-                    data = memoryview(data)[taken:]
+        kind = type(data)
+        if kind in types or (kind is memoryview and data.contiguous and data.ndim == 1 and data.itemsize == 1):
+            failure = None
+            try:
+                data = receive(self, data)
+            except Exception as error:
+                failure = error
+            if failure is not None:
+                # The parser meets it where it waits, as if it had taken the message itself.
+                self.parser.throw(failure)
+                return
+            if data is None:
+                return
         plain(self, data)
 
     return receive_data
+
+
+def _make_receive(plain: Any, backend: ModuleType) -> Callable[[Any, Any], Any]:
+    module: Any = sys.modules[plain.__module__]
+    room, take, is_idle, header_size = _make_room(module), _make_take(module, backend), _is_idle, begins_large
+    gathering, gather = gathering_reader(module.StreamReader), _make_gather(module)
+
+    def receive(protocol: Any, data: Any) -> Any:
+        """Take what was read, as far as the buffer of the reader is not needed for that.
+
+        Returns: what is left for the buffer; None for nothing.
+        """
+        reader = protocol.reader
+        if type(reader) is gathering and not reader.eof:
+            data = gather(protocol, data)
+            if data is None or type(reader) is gathering:
+                return data
+        if reader.buffer or not is_idle(protocol.parser) or reader.eof:
+            return data
+        limit = room(protocol)
+        if limit >= 0:
+            taken = take(protocol, data, limit)
+            if taken == len(data):
+                return None
+            if taken:
+                data = memoryview(data)[taken:]
+        size = header_size(data)
+        if not size:
+            return data
+        # The parser takes the header from the buffer, and waits for the payload.
+        plain(protocol, data[:size])
+        rest = memoryview(data)[size:]
+        return gather(protocol, rest) if type(reader) is gathering else rest
+
+    return receive
+
+
+def _make_gather(module: ModuleType) -> Callable[[Any, Any], Any]:
+    receive_frame = vars(module)["Protocol"].recv_frame
+
+    def gather(protocol: Any, data: Any) -> Any:
+        """Keep what belongs to the payload that is waited for; once that is whole, the parser goes on.
+
+        Returns: what is left; None for nothing.
+        """
+        gathering = protocol.reader.gathering
+        missing, n = gathering.missing, len(data)
+        # Who gets the frame may look at what stands behind it, and has to leave it there after an error of its own.
+        if n > missing and (protocol.extensions or getattr(protocol.recv_frame, "__func__", None) is not receive_frame):
+            return data
+        if not gathering.add(data if n <= missing else memoryview(data)[:missing]):
+            return data
+        if n >= missing:
+            next(protocol.parser)
+        return memoryview(data)[missing:] if n > missing else None
+
+    return gather
 
 
 def _is_idle(parser: Any) -> bool:
