@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ import fastws.hosts
 from fastws import _pure
 from fastws.backend import backend
 from fastws.hosts import registry, wsaccel
+from vectors import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,3 +32,9 @@ def adapted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(registry, "backend", twin)
     monkeypatch.setattr(wsaccel, "backend", twin)
     return twin
+
+
+@pytest.fixture
+def _one_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every masking key that websockets draws is the same, so that what is sent can be compared."""
+    monkeypatch.setattr(secrets, "token_bytes", lambda n: KEY[:n])

@@ -71,12 +71,6 @@ _sides = pytest.mark.parametrize("side", SIDES, ids=["client", "server"])
 _names = pytest.mark.parametrize("name", streams(SERVER))
 
 
-@pytest.fixture
-def _one_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every masking key that the host draws is the same, so that what is sent can be compared."""
-    monkeypatch.setattr(secrets, "token_bytes", lambda n: KEY[:n])
-
-
 _one_key_only = pytest.mark.usefixtures("_one_key")
 
 
@@ -615,7 +609,10 @@ def test_parsing_one_frame(name: str, side: Side) -> None:
             for mask in (True, False)
             for max_size in (None, 1, 3)
         ]
-        given = [{"mask": is_server, "extensions": [PerMessageDeflate(False, False, 15, 15)]}, {"mask": int(is_server)}]
+        given: list[dict[str, Any]] = [
+            {"mask": is_server, "extensions": [PerMessageDeflate(False, False, 15, 15)]},
+            {"mask": int(is_server)},
+        ]
         return [*results, *[read(stream, from_reader=from_reader, kind=kind, **options) for options in given]]
 
     same(lambda: [run(from_reader, kind) for from_reader in (True, False) for kind in (Frame, OwnFrame)])

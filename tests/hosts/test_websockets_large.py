@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,12 +26,6 @@ _sides = pytest.mark.parametrize("side", SIDES, ids=["client", "server"])
 
 # The shortest message that counts as large, and one that arrives in several reads.
 SHORTEST, LARGE = 65_536, 200_000
-
-
-@pytest.fixture
-def _one_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every masking key that the host draws is the same, so that what is sent can be compared."""
-    monkeypatch.setattr(secrets, "token_bytes", lambda n: KEY[:n])
 
 
 def _read(stream: bytes, size: int) -> list[bytes | None]:

@@ -1,16 +1,17 @@
 """websockets: frames parsed and serialized, text decoded and encoded, and what stands around that for each message.
 
 Under its asyncio, threading, trio and legacy interfaces, and under what others build on its protocol: uvicorn's default
-(so FastAPI and Starlette), sanic. Tried with every release from 14.1 to 17.4. One file a stage: ``frames``,
-``protocol``, ``messages``, ``connections``, ``legacy``; ``known`` has what they rely on.
+(so FastAPI and Starlette), sanic. Tried with every release from 14.1 to 17.4. One file a stage: ``gathering``,
+``frames``, ``deflate``, ``protocol``, ``messages``, ``connections``, ``legacy``; ``known`` has what they rely on.
 ``fastws.restore("websockets")`` undoes it.
 
 Every replacement does the usual case, exactly as the host would, and leaves the others to the host's own function. What
-ends a connection (errors, the end of the stream, the peer's close frame), the log and the extensions are always the
-host's; after an error the host's function goes on, with a ``StandIn`` that makes it meet that error. Honoured are the
-methods that subclasses override (``recv_frame``, ``send_frame``, ``send_context``, ``drain``, the assemblers'
-``maybe_pause`` and ``maybe_resume``) and a ``secrets.token_bytes`` that somebody has replaced; and the reader's buffer
-has at any time what the host would have left in it.
+ends a connection (errors, the end of the stream, the peer's close frame), the log and the extensions of users are
+always the host's, and so are the zlib objects of permessage-deflate; after an error the host's function goes on, with a
+``StandIn`` that makes it meet that error. Honoured are the methods that subclasses override (``recv_frame``,
+``send_frame``, ``send_context``, ``drain``, the assemblers' ``maybe_pause`` and ``maybe_resume``), a
+``secrets.token_bytes`` that somebody has replaced, and ``decode`` and ``encode`` of an extension, replaced at any time.
+Whoever looks at the reader's buffer finds what the host would have left in it.
 
 Out of reach: a connection goes on with the parser that it was opened with, until it is put back; only its frames are
 parsed faster if it was opened before. What is merged here is no longer called for usual frames, so patching it on the
@@ -125,7 +126,7 @@ HOST: Final = Host(
     tried="14.1 to 17.4",
     depth="protocol",
     replaces=_replaced_paths(),
-    cannot_reach="compressing; connections opened before keep their parser; asyncio's and sync's way from the socket",
+    cannot_reach="what zlib takes; connections opened before keep their parser; asyncio's and sync's way from the socket",
     seams=_seams,
     modules=(
         "websockets.protocol",

@@ -65,14 +65,14 @@ def gathering_reader(plain: Any) -> Any:
 
         @property
         def buffer(self) -> Any:
-            own = vars(self)
+            own: Any = vars(self)
             own["buffer"] += b"".join(own.pop("gathering").parts)
             self.__class__ = plain
             return own["buffer"]
 
         @buffer.setter
         def buffer(self, value: Any) -> None:
-            own = vars(self)
+            own: Any = vars(self)
             del own["gathering"]
             self.__class__ = plain
             own["buffer"] = value
@@ -92,7 +92,8 @@ def begins_large(data: Any) -> int:
 def start_gathering(reader: Any, length: int) -> None:
     """Wait for a payload, of which the buffer has no more than the beginning."""
     reader.gathering = Gathering(length - len(reader.buffer))
-    reader.__class__ = gathering_reader(type(reader))
+    plain: Any = type(reader)
+    reader.__class__ = gathering_reader(plain)
 
 
 def take_gathered(reader: Any, as_bytes: bool) -> Any:
