@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -268,3 +269,18 @@ def test_small_reads_do_go_through_the_buffer(side: Side) -> None:
     stream = frame(TEXT, b"x", key) + frame(BINARY, noise(LARGE), key)
     fed = _fed(side, [*_read(stream[:100_000], 50_000), *_read(stream[100_000:], 10)])
     assert sum(fed) > 99_000
+
+
+@_sides
+def test_the_last_large_message_is_held_until_the_next_as_the_host_does(side: Side) -> None:
+    """Or the allocator gives its memory back each time, which costs more than all that is saved."""
+
+    def run() -> list[bool]:
+        protocol, _ = new_protocol(side, Options())
+        seen = []
+        for _ in range(3):
+            protocol.receive_data(frame(BINARY, noise(30_000), key_for(side)))
+            seen += [weakref.ref(event) for event in protocol.events_received()]
+        return [each() is not None for each in seen]
+
+    assert same(run) == [False, False, True]

@@ -126,7 +126,7 @@ HOST: Final = Host(
     tried="14.1 to 17.4",
     depth="protocol",
     replaces=_replaced_paths(),
-    cannot_reach="what zlib takes; connections opened before keep their parser; asyncio's and sync's way from the socket",
+    cannot_reach="zlib's time; connections opened before keep their parser; asyncio's and sync's way from the socket",
     seams=_seams,
     modules=(
         "websockets.protocol",

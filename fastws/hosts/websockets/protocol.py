@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...errors import ProtocolError as CodecError
 from ...frames import Role
 from .deflate import make_deflate, make_inflate, make_only_extension
-from .frames import make_encoder, make_frame_parsers, system_keys
+from .frames import LARGE, make_encoder, make_frame_parsers, system_keys
 from .gathering import begins_large, gathering_reader
 from .stand_in import StandIn, raising
 
@@ -47,7 +47,9 @@ def make_protocol_parse(plain: FunctionType, backend: ModuleType) -> Any:
     stand_in, failing = StandIn, raising
 
     def parse(self: Any) -> Any:
-        failure = None
+        # While it waits, the host's parser has the last frame in hand. It matters where that is large: without it, the
+        # allocator would give the memory back to the system, only to ask for it again with every message.
+        failure = frame = None
         try:
             # Where the host was put back meanwhile, it goes on by itself.
             while Protocol.parse is not plain:
@@ -55,7 +57,7 @@ def make_protocol_parse(plain: FunctionType, backend: ModuleType) -> Any:
                 if not buffer:
                     if self.reader.eof:
                         break
-                    yield
+                    frame = yield
                     continue
                 limit = room(self)
                 if limit >= 0:
@@ -108,7 +110,7 @@ def make_receive_data(plain: FunctionType, backend: ModuleType) -> Any:
 def _make_receive(plain: Any, backend: ModuleType) -> Callable[[Any, Any], Any]:
     module: Any = sys.modules[plain.__module__]
     room, take, is_idle, header_size = _make_room(module), _make_take(module, backend), _is_idle, begins_large
-    gathering, gather = gathering_reader(module.StreamReader), _make_gather(module)
+    gathering, gather, held = gathering_reader(module.StreamReader), _make_gather(module), LARGE
 
     def receive(protocol: Any, data: Any) -> Any:
         """Take what was read, as far as the buffer of the reader is not needed for that.
@@ -125,6 +127,8 @@ def _make_receive(plain: Any, backend: ModuleType) -> Callable[[Any, Any], Any]:
         limit = room(protocol)
         if limit >= 0:
             taken = take(protocol, data, limit)
+            if taken and len(protocol.events[-1].data) >= held:
+                protocol.parser.send(protocol.events[-1])
             if taken == len(data):
                 return None
             if taken:
