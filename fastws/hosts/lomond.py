@@ -12,11 +12,11 @@ Out of reach: frames are parsed by a generator that waits for each part of them.
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from .host import Host
+from .random_source import SYSTEM_RANDOM
 from .seams import make_seams
 from .utf8_automaton import ACCEPT, REJECT, advance
 
@@ -31,9 +31,6 @@ __all__ = ["HOST"]
 # Globals of the host's modules. The replacements read them there, see `rebase`; here they only have a name.
 make_masking_key: Any = None
 UTF8VALIDATOR_DFA_S: Any = None
-
-# While this is what `os.urandom` was when the host took it, keys may come from the codec.
-_SYSTEM_RANDOM: Final = os.urandom
 
 # Where wsaccel's validator comes from. It goes through the same automaton, and its state can be set.
 _WSACCEL: Final = ("wsaccel.utf8validator", "fastws.hosts.wsaccel")
@@ -153,7 +150,7 @@ def _make_build(plain: FunctionType, backend: ModuleType) -> Any:
 def _host_key(build: FunctionType) -> Any:
     """What the host draws keys with, where it comes down to the system's generator; else nothing that it could be."""
     found = build.__globals__["make_masking_key"]
-    if type(found) is functools.partial and found.func is _SYSTEM_RANDOM and found.args == (4,) and not found.keywords:
+    if type(found) is functools.partial and found.func is SYSTEM_RANDOM and found.args == (4,) and not found.keywords:
         return found
     return object()
 

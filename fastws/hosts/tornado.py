@@ -33,6 +33,7 @@ from ..frames import MAX_PAYLOAD
 from . import counting
 from .framing import frame_parsers
 from .host import Host, Seam
+from .random_source import SYSTEM_RANDOM
 from .replay import Replay
 from .seams import make_seams
 
@@ -575,7 +576,7 @@ _pack_header64 = struct.Struct("!BBQ").pack
 
 
 def _make_write_frame(plain: FunctionType, backend: ModuleType) -> Any:
-    build, system_random = _make_build(backend), os.urandom
+    build, system_random = _make_build(backend), SYSTEM_RANDOM
     data_opcodes, control_opcodes, compressed, largest_control = (1, 2), (8, 9, 10), 0x40, 125
 
     def _write_frame(self: Any, fin: Any, opcode: Any, data: Any, flags: Any = 0) -> Any:
@@ -598,7 +599,7 @@ def _make_write_frame(plain: FunctionType, backend: ModuleType) -> Any:
 
 
 def _make_write_message(plain: FunctionType, backend: ModuleType) -> Any:
-    build, system_random, untouched = _make_build(backend), os.urandom, _make_untouched("_write_frame")
+    build, system_random, untouched = _make_build(backend), SYSTEM_RANDOM, _make_untouched("_write_frame")
     write, header_of = _make_write(), backend.parse_header
     host_asyncio = plain.__globals__["asyncio"]
     ensure_future, running_loop = host_asyncio.ensure_future, host_asyncio._get_running_loop

@@ -19,13 +19,13 @@ of ``frame_buffer.recv_frame`` (``recv_header``, ``has_mask``, …), ``ABNF.vali
 from __future__ import annotations
 
 import array
-import os
 import struct
 import sys
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from .host import Host
+from .random_source import SYSTEM_RANDOM
 from .replay import Replay
 from .seams import make_seams
 
@@ -123,7 +123,7 @@ def _make_validate_utf8(plain: FunctionType, backend: ModuleType) -> Any:
 
 
 def _make_format(plain: FunctionType, backend: ModuleType) -> Any:
-    encode_frame, new_key, system_random = backend.encode_frame, backend.new_key, os.urandom
+    encode_frame, new_key, system_random = backend.encode_frame, backend.new_key, SYSTEM_RANDOM
     replay, zero, one, largest_control, data_opcodes, opcodes = Replay, 0, 1, 125, (0, 1, 2), (0, 1, 2, 8, 9, 10)
 
     def format(self: Any) -> Any:  # noqa: A001 (the host's name)

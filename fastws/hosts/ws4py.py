@@ -26,6 +26,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from .host import Host
+from .random_source import SYSTEM_RANDOM
 from .seams import make_seams
 from .utf8_automaton import ACCEPT, REJECT, advance
 
@@ -203,7 +204,7 @@ def _make_text(plain: FunctionType, backend: ModuleType) -> Any:
 
 def _make_single(plain: FunctionType, backend: ModuleType) -> Any:
     encode_frame, new_key, is_usual = backend.encode_frame, backend.new_key, _is_usual
-    urandom, frame_type = os.urandom, plain.__globals__["Frame"]
+    urandom, frame_type = SYSTEM_RANDOM, plain.__globals__["Frame"]
 
     def single(self: Any, mask: Any = False) -> Any:
         data, opcode = self.data, self.opcode
@@ -478,7 +479,7 @@ def _hand_out(connection: Any, sock: Any) -> bool:
 
 def _make_send(plain: FunctionType, backend: ModuleType) -> Any:
     encode_frame, new_key, text, binary_ = backend.encode_frame, backend.new_key, 1, 2
-    urandom, messaging = os.urandom, sys.modules["ws4py.messaging"]
+    urandom, messaging = SYSTEM_RANDOM, sys.modules["ws4py.messaging"]
 
     def send(self: Any, payload: Any, binary: Any = False) -> Any:
         stream = self.stream

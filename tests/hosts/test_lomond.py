@@ -47,7 +47,7 @@ def _same_keys(adapted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     def urandom(size: int) -> bytes:
         return (KEY * size)[:size]
 
-    monkeypatch.setattr(adapter, "_SYSTEM_RANDOM", urandom)
+    monkeypatch.setattr(adapter, "SYSTEM_RANDOM", urandom)
     monkeypatch.setattr(lomond.frame, "make_masking_key", functools.partial(urandom, 4))
     monkeypatch.setattr(adapted, "new_key", lambda: KEY)
 

@@ -20,7 +20,7 @@ from paho.mqtt.client import _WebsocketWrapper
 
 import fastws.hosts
 from fastws.hosts.paho_mqtt import HOST
-from fastws.hosts.paho_mqtt.frames import SYSTEM_RANDOM
+from fastws.hosts.random_source import SYSTEM_RANDOM
 from oracles import frame
 from recording import called, told
 from scripted import Event, in_pieces

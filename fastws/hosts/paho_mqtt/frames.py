@@ -12,6 +12,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
+from ..random_source import SYSTEM_RANDOM
 from ..shape import digest
 from .packets import Packet
 
@@ -23,7 +24,6 @@ __all__ = [
     "BINARY",
     "RETURNS_BYTEARRAY",
     "RETURNS_BYTES",
-    "SYSTEM_RANDOM",
     "frame_sender",
     "make_create_frame",
     "make_recv_impl",
@@ -39,9 +39,6 @@ BINARY: Final = 2
 
 # From so many bytes on, a copy that is avoided is worth some calls more.
 _LARGE: Final = 4096
-
-#: While this is what `os.urandom` is, keys may come from the codec.
-SYSTEM_RANDOM: Final = os.urandom
 
 # Sockets that do not keep what they were told to send.
 _SYSTEM_SOCKETS: Final = (socket.socket, ssl.SSLSocket)

@@ -12,8 +12,9 @@ import ssl
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
+from ..random_source import SYSTEM_RANDOM
 from ..shape import digest
-from .frames import BINARY, SYSTEM_RANDOM, frame_sender
+from .frames import BINARY, frame_sender
 from .packets import Packet, published_teller
 
 if TYPE_CHECKING:

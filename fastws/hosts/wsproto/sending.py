@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ...frames import Role
+from ..random_source import SYSTEM_RANDOM
 from .frames import BYTES, frame_protocol_of
 
 if TYPE_CHECKING:
@@ -21,14 +21,11 @@ Ping: Any = None
 Pong: Any = None
 TextMessage: Any = None
 
-# What `os.urandom` is unless somebody has put something else there: ``posix.urandom``, or that of ``nt``.
-_SYSTEM_RANDOM: Final[Any] = getattr(sys.modules.get(os.name), "urandom", None)
-
 
 def make_serialize_frame(plain: FunctionType, backend: ModuleType) -> Any:
     opcode_class: Any = plain.__globals__["Opcode"]
     data_opcodes, largest_control = (opcode_class.CONTINUATION, opcode_class.TEXT, opcode_class.BINARY), 125
-    system_random, encode_frame, new_key, byte_types = _SYSTEM_RANDOM, backend.encode_frame, backend.new_key, BYTES
+    system_random, encode_frame, new_key, byte_types = SYSTEM_RANDOM, backend.encode_frame, backend.new_key, BYTES
 
     def _serialize_frame(self: Any, opcode: Any, payload: Any = b"", fin: Any = True) -> Any:
         if (
@@ -78,7 +75,7 @@ def make_send(plain: FunctionType, backend: ModuleType) -> Any:
 
 
 def _writer(frame_protocol: Any, backend: ModuleType) -> Callable[[Any, int, Any], bytes | None]:
-    system_random, encode_frame, encode_message = _SYSTEM_RANDOM, backend.encode_frame, backend.encode_message
+    system_random, encode_frame, encode_message = SYSTEM_RANDOM, backend.encode_frame, backend.encode_message
     new_key, server, client, last_data_opcode = backend.new_key, Role.SERVER, Role.CLIENT, 2
 
     def write(proto: Any, opcode: int, payload: Any) -> bytes | None:
