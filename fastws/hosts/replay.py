@@ -36,6 +36,9 @@ class Replay:
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._target, name, value)
 
+    def __repr__(self) -> str:
+        return repr(self._target)  # as it stands in the texts of errors
+
     def _replayed(self, *_: Any) -> Any:
         object.__setattr__(self, "_pending", False)
         failure, outcome = self._failure, self._outcome

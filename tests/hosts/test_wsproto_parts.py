@@ -221,6 +221,20 @@ def test_serialize_frame(fin: Any, client: bool) -> None:
     compare(lambda: called(FrameProtocol(client=client, extensions=[])._serialize_frame, Opcode.PING))
 
 
+@pytest.mark.usefixtures("same_key")
+def test_serialize_frame_of_a_subclass() -> None:
+    """What builds the first byte is a method that it may override."""
+
+    class Marked(FrameProtocol):
+        def _make_fin_rsv_opcode(self, fin: Any, rsv: Any, opcode: Any) -> Any:
+            return super()._make_fin_rsv_opcode(fin, rsv, opcode) | 0x10
+
+    def run() -> Any:
+        return [called(Marked(client=client, extensions=[])._serialize_frame, Opcode.TEXT, b"ab") for client in (0, 1)]
+
+    compare(run)
+
+
 @_roles
 @pytest.mark.usefixtures("same_key")
 def test_frame_protocol_alone(client: bool) -> None:

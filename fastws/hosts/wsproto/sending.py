@@ -17,6 +17,7 @@ __all__ = ["make_send", "make_serialize_frame"]
 
 # Globals of the host's modules, as in `frames`.
 BytesMessage: Any = None
+FrameProtocol: Any = None
 Ping: Any = None
 Pong: Any = None
 TextMessage: Any = None
@@ -29,7 +30,8 @@ def make_serialize_frame(plain: FunctionType, backend: ModuleType) -> Any:
 
     def _serialize_frame(self: Any, opcode: Any, payload: Any = b"", fin: Any = True) -> Any:
         if (
-            type(opcode) is opcode_class
+            type(self) is FrameProtocol
+            and type(opcode) is opcode_class
             and type(payload) in byte_types
             and (fin is True or fin is False)
             and not self.extensions
