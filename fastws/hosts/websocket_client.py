@@ -11,9 +11,9 @@ a ``frame_buffer`` is given, ``set_mask_key``) are still called, in the same ord
 byte is read before the host would have read it, because dispatchers wait with ``select`` for bytes not yet read.
 
 Out of reach: ``WebSocketApp`` decodes text messages in a function inside ``run_forever``, and every frame costs the
-host's two reads. What is merged here is no longer called, so patching it after ``accelerate`` has no effect: the steps
-of ``frame_buffer.recv_frame`` (``recv_header``, ``has_mask``, …), ``ABNF.validate`` for data frames, and
-``continuous_frame`` for messages of one frame.
+host's two reads. What is merged here is no longer called, so patching it after ``accelerate``, or on one object, has no
+effect: the steps of ``frame_buffer.recv_frame`` (``recv_header``, ``has_mask``, …), ``ABNF.validate`` for data frames,
+``continuous_frame`` for messages of one frame, and ``ABNF.mask`` below ``ABNF.format``.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The interface of the ``wsaccel`` modules, for libraries that look for them when they are imported.
 
 Made after wsaccel 0.6.7: ``wsaccel.xormask`` (``XorMaskerNull``, ``XorMaskerSimple``, ``createXorMasker``) and
-``wsaccel.utf8validator`` (``Utf8Validator``). websocket-client, gevent-websocket, eventlet and lomond try to import
-these; wsaccel itself is no longer developed, and has no wheels for newer Pythons.
+``wsaccel.utf8validator`` (``Utf8Validator``). websocket-client, gevent-websocket, eventlet, lomond and old releases of
+autobahn try to import these; wsaccel itself is no longer developed, and has no wheels for newer Pythons.
 
 ``install()`` registers them under these names, and ``uninstall()`` undoes it. A library binds them once, when it is
-imported, so ``install()`` has to come before that, and ``uninstall()`` does not reach what was bound. For
-websocket-client ``fastws.accelerate()`` does more, and needs no order.
+imported, so ``install()`` has to come before that, and ``uninstall()`` does not reach what was bound.
+``fastws.accelerate()`` does more for all of them, and needs no order.
 
 Not offered: ``patch_autobahn`` and ``patch_ws4py``; C integers that overflow; ``codepoint`` after a byte that was
 refused.
