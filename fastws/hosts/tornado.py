@@ -422,10 +422,12 @@ def _make_receive_frame(plain: FunctionType, backend: ModuleType) -> Any:
         if type(self) is not WebSocketProtocol13 or type(stream) not in known:
             await plain(self)
             return
-        watched = not stream._read_buffer_size and not stream.reading() and await arrive(stream)
+        ahead, reading = stream._read_buffer_size > 0, stream.reading()
+        watched = not ahead and not reading and await arrive(stream)
         handled = take(self)
         if handled is not_here or type(handled) is unfinished:
-            if watched:
+            # What is there already may have come with the frames before, and the stream is watched since then.
+            if watched or (ahead and not reading and handled is not_here):
                 quiet(stream)
             if handled is not_here:
                 await plain(self)

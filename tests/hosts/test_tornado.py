@@ -79,6 +79,7 @@ STREAMS: dict[str, bytes] = {
     "close of 1": f(CLOSE, b"\x03") + f(TEXT, b"x"),
     "close with bad code": f(CLOSE, b"\x03\xed") + f(TEXT, b"x"),
     "close with bad reason": f(CLOSE, b"\x03\xe8\xff") + f(TEXT, b"x"),
+    "message, close with bad reason": f(TEXT, b"a") + f(CLOSE, b"\x03\xe8\xff") + f(TEXT, b"x"),
     "reserved bit 1": f(COMPRESSED_TEXT, b"x") + f(TEXT, b"x"),
     "reserved bit 2": f(0xA1, b"x") + f(TEXT, b"x"),
     "reserved bit 3": f(0x91, b"x") + f(TEXT, b"x"),

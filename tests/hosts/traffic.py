@@ -78,6 +78,7 @@ def streams(key: bytes | None) -> dict[str, bytes]:
         "close with code 5000": f(CLOSE, b"\x13\x88") + x,
         "close with bad reason": f(CLOSE, b"\x03\xe8\xff") + x + f(TEXT, b"y"),
         "close with unfinished reason": f(CLOSE, b"\x03\xe8\xe4\xb8") + x,
+        "message, close with bad reason": x + f(CLOSE, b"\x03\xe8\xff") + x,
         # Reserved bits and opcodes.
         "reserved bit 1": f(0xC1, b"x") + x,
         "reserved bit 2": f(0xA1, b"x") + x,
