@@ -96,11 +96,11 @@ def exchange(port: int, pieces: Sequence[bytes]) -> bytes:
 
 
 def _gevent_websocket() -> None:
-    from gevent import monkey, pywsgi  # type: ignore[import-untyped]
+    from gevent import monkey, pywsgi
 
     monkey.patch_all()
-    from geventwebsocket.exceptions import WebSocketError  # type: ignore[import-untyped]
-    from geventwebsocket.handler import WebSocketHandler  # type: ignore[import-untyped]
+    from geventwebsocket.exceptions import WebSocketError
+    from geventwebsocket.handler import WebSocketHandler
 
     def application(environ: dict[str, Any], _: Any) -> list[bytes]:
         connection = environ["wsgi.websocket"]

@@ -73,7 +73,7 @@ def started(command: Sequence[str]) -> Iterator[Server]:
         try:
             for line in process.stdout:
                 lines.append(line)
-                if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
+                if found := re.search(r"(?:http://|TCP address )127\.0\.0\.1:(\d+)", line):
                     break
             else:
                 raise AssertionError("".join(lines))
@@ -94,14 +94,14 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
 
 
-def echoed(url: str, **options: Any) -> list[Any]:
-    """What a server makes of all messages, one by one and at once, and how it closes."""
+def echoed(url: str, messages: Sequence[str | bytes] = MESSAGES, **options: Any) -> list[Any]:
+    """What a server makes of these messages, one by one and at once, and how it closes."""
     with connect(url, max_size=None, **options) as client:
         answers: list[Any] = [client.subprotocol]
-        for message in MESSAGES:
+        for message in messages:
             client.send(message)
             answers.append(client.recv())
-        for message in MESSAGES[-100:]:
+        for message in messages[-100:]:
             client.send(message)
         answers += [client.recv() for _ in range(100)]
         client.send("close")
@@ -131,6 +131,29 @@ def test_echo_servers(name: str, compression: str | None) -> None:
     assert plain[-2:] == [4001, "asked to"]
     with started([*_ACCELERATE, *command]) as server:
         assert echoed(f"{server.url}/echo", compression=compression) == plain
+    assert server.says_accelerated(host)
+
+
+# The same for programs of which one run is enough.
+OTHER_SERVERS: dict[str, tuple[list[str], str]] = {
+    "channels": (["-m", "daphne", "-b", "127.0.0.1", "-p", "0", "channels_echo:application"], "autobahn"),
+    "aiohttp": (["aiohttp_echo.py"], "aiohttp"),
+    "trio-websocket": (["trio_echo.py"], "wsproto"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_SERVERS)
+def test_other_echo_servers(name: str) -> None:
+    command, host = OTHER_SERVERS[name]
+    # daphne sends nothing that is empty, and takes no more than 1 MiB.
+    messages = [message for message in MESSAGES if 0 < len(message) < 300_000 or name != "channels"]
+    answers = []
+    for start in ([], _ACCELERATE):
+        with started([*start, *command]) as server:
+            answers.append(echoed(f"{server.url}/echo", messages))
+    assert answers[0][1 : len(messages) + 1] == messages
+    assert answers[0][-2] == 4001
+    assert answers[1] == answers[0]
     assert server.says_accelerated(host)
 
 
@@ -230,3 +253,13 @@ def test_socketio(side: str) -> None:
     assert accelerated == plain
     assert ("websocket-client" in errors) == (side != "server")
     assert server.says_accelerated("websockets") == (side != "client")
+
+
+def test_socketio_on_gevent() -> None:
+    told = []
+    for start in ([], _ACCELERATE):
+        with started([*start, "gevent_socketio.py"]) as server:
+            told.append(ended(["socketio_client.py", f"http://127.0.0.1:{server.port}"])[0])
+    assert told[0].startswith("websocket\n")
+    assert told[1] == told[0]
+    assert server.says_accelerated("gevent-websocket")

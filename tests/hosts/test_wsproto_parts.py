@@ -230,7 +230,10 @@ def test_serialize_frame_of_a_subclass() -> None:
             return super()._make_fin_rsv_opcode(fin, rsv, opcode) | 0x10
 
     def run() -> Any:
-        return [called(Marked(client=client, extensions=[])._serialize_frame, Opcode.TEXT, b"ab") for client in (0, 1)]
+        return [
+            called(Marked(client=client, extensions=[])._serialize_frame, Opcode.TEXT, b"ab")
+            for client in (False, True)
+        ]
 
     compare(run)
 
