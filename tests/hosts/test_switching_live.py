@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import simple_websocket
+import simple_websocket  # type: ignore[import-untyped]
 import websocket
 from websockets.sync.client import connect
-from ws4py.client.threadedclient import WebSocketClient
+from ws4py.client.threadedclient import WebSocketClient  # type: ignore[import-untyped]
 
 import fastws.hosts
 from live_server import serving
