@@ -1,55 +1,35 @@
-"""What a task awaits that receives: it goes on within the read that brings something."""
+"""How a task that receives goes on: within the read that brings something."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, NoReturn
 
-if TYPE_CHECKING:
-    import contextvars
-    from collections.abc import Callable
-
-__all__ = ["Arrival"]
-
-_set_result: Final = asyncio.Future.set_result
+__all__ = ["arrive"]
 
 
-class Arrival(asyncio.Future[None]):
-    """What a task awaits that receives: done when there is something, or nothing to come any more.
+def arrive(waiter: asyncio.Future[None], loop: asyncio.AbstractEventLoop) -> None:
+    """Set the result of what a task awaits, and let the task go on at once, where no other one is running.
 
-    Where a read brings it, the task goes on within that read, and not in the loop's next turn, which would cost as much
-    again as all the rest.
+    Otherwise it would go on in the loop's next turn, which would cost as much again as all the rest.
+
+    Args:
+        waiter: of asyncio's own class, not done. A subclass could say by itself who awaits it, and each ``await`` would
+            cost half as much again.
+        loop: that it belongs to.
     """
-
-    __slots__ = ("_context", "_go_on")
-
-    def add_done_callback(self, fn: Callable[[Any], object], *, context: contextvars.Context | None = None) -> None:
-        """The task that awaits it calls this, once, with what makes the task go on."""
-        self._go_on = fn
-        self._context = context
-
-    def set_result(self, result: None) -> None:
-        _set_result(self, result)
-        self.get_loop().call_soon(self._go_on, self, context=self._context)
-
-    def cancel(self, msg: Any = None) -> bool:
-        if not super().cancel(msg):
-            return False
-        self.get_loop().call_soon(self._go_on, self, context=self._context)
-        return True
-
-    def arrive(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let the task go on at once, where no other one is running."""
-        context = self._context
-        if context is None or asyncio.current_task(loop) is not None:
-            self.set_result(None)
-            return
-        _set_result(self, None)
-        try:
-            context.run(self._go_on, self)
-        except (SystemExit, KeyboardInterrupt) as error:
-            # Not every transport lets it through.
-            loop.call_soon(_raise, error)
+    callbacks: Any = waiter._callbacks  # noqa: SLF001 - what its own repr reads, the same from 3.10 on
+    if not callbacks or len(callbacks) > 1 or asyncio.current_task(loop) is not None:
+        waiter.set_result(None)
+        return
+    go_on, context = callbacks[0]
+    waiter.remove_done_callback(go_on)
+    waiter.set_result(None)
+    try:
+        context.run(go_on, waiter)
+    except (SystemExit, KeyboardInterrupt) as error:
+        # Not every transport lets it through.
+        loop.call_soon(_raise, error)
 
 
 def _raise(error: BaseException) -> NoReturn:

@@ -88,6 +88,8 @@ _OPEN: Final = State.OPEN
 _CLOSING: Final = State.CLOSING
 _CLOSED: Final = State.CLOSED
 
+_NORMAL_END: Final[tuple[int, str]] = (CloseCode.NORMAL_CLOSURE, "")
+
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
@@ -174,6 +176,7 @@ class Connection:
         closes_tcp: whether this side is to close TCP, once ``data_to_send`` is written: after the closing handshake on
             a server, which closes first (RFC 6455 §7.1.1), and on either side after an error, a refused handshake or
             the end of the peer's bytes.
+        is_ending: whether the peer has closed, or was at fault, and that is not answered yet; ``data_to_send`` will.
         close_received: the peer's ``Close``, or None.
         close_sent: the ``Close`` that was sent, or None.
         peer_closed_first: whether the peer's close came before one was sent.
@@ -202,6 +205,7 @@ class Connection:
         "closes_tcp",
         "deflate",
         "error",
+        "is_ending",
         "peer_closed_first",
         "request",
         "response",
@@ -225,6 +229,7 @@ class Connection:
         self.role = role
         self.state = _CONNECTING
         self.closes_tcp = False
+        self.is_ending = False
         self.close_received: Close | None = None
         self.close_sent: Close | None = None
         self.peer_closed_first = False
@@ -240,8 +245,8 @@ class Connection:
         # Whether answers to pings wait, and the last of them.
         self._holds_pongs = False
         self._pong: bytes | None = None
-        # The close frame that is to answer the peer's close, or its fault: with the next bytes that are sent.
-        self._end: tuple[int, str] | None = None
+        # While ``is_ending``: the close frame that is to answer the peer, code and reason, with the next bytes sent.
+        self._end = _NORMAL_END
         # Whether a message is sent as it is: the connection is open, nothing is compressed, no fragment was sent.
         self._plain = False
         # The message whose fragments are sent: its opcode and whether it is compressed; and the one that is received.
@@ -298,11 +303,6 @@ class Connection:
             self._pong = None
             if self.state is _OPEN:
                 self._out.append(pong)
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether the peer has closed, or was at fault, and that is not answered yet; ``data_to_send`` will."""
-        return self._end is not None
 
     @property
     def offered_subprotocols(self) -> list[str]:
@@ -491,7 +491,7 @@ class Connection:
 
     def data_to_send(self) -> bytes:
         """Everything to be written now, in one piece; b"" where there is nothing. It is told once."""
-        if self._end is not None:
+        if self.is_ending:
             self._send_end()
         out = self._out
         if not out:
@@ -613,16 +613,16 @@ class Connection:
         """Nothing more is received; what is still to be sent comes before the close frame."""
         self._stop_receiving()
         self._end = code, reason
+        self.is_ending = True
         if self.state is not _OPEN:
             self._send_end()
 
     def _send_end(self) -> None:
         """Answer the peer's close, or its fault."""
-        end, self._end = self._end, None
-        if end is None:
+        if not self.is_ending:
             return
         if self.state is _OPEN:
-            self._send_close(*end)
+            self._send_close(*self._end)
         self._stop()
         self.closes_tcp = self.error is not None or self.role is _SERVER
 
@@ -633,8 +633,8 @@ class Connection:
     def _stop(self) -> None:
         """Nothing more will be received or sent."""
         self._stop_receiving()
-        self.deflate = self._end = None
-        self._plain = False
+        self.deflate = None
+        self.is_ending = self._plain = False
 
     # Private: sending
 

@@ -31,7 +31,7 @@ from uvicorn.protocols.utils import (
     is_ssl,
 )
 
-from .arrival import Arrival
+from .arrival import arrive
 from .backend import backend as _twin
 from .connection import Connection, State
 from .deflate import Deflate
@@ -112,7 +112,7 @@ class WebSocketProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         # Events for the application; who waits for one, and whether reading is paused until they are fewer.
         self._events: deque[ASGIEvent] = deque()
         self._most_events = config.ws_max_queue
-        self._waiter: Arrival | None = None
+        self._waiter: asyncio.Future[None] | None = None
         self._reading_paused = False
 
         # What is sent is written when the application waits, when a read is handled, or in the next turn of the loop.
@@ -187,7 +187,7 @@ class WebSocketProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
                     self._end()
             waiter = self._waiter
             if self._events and waiter is not None and not waiter.done():
-                waiter.arrive(self.loop)
+                arrive(waiter, self.loop)
         finally:
             self._reading = False
             self._flush()
@@ -320,7 +320,7 @@ class WebSocketProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         while not events:
             if not self._reading:
                 self._flush()
-            self._waiter = Arrival(loop=self.loop)
+            self._waiter = asyncio.Future(loop=self.loop)
             await self._waiter
         event = events.popleft()
         if self._reading_paused and not events:

@@ -498,8 +498,8 @@ class WebSocketProtocol(Endpoint):
         else:
             self.connection.send_bytes(data)
         n = len(data)
-        self._gathered += n
-        if n > LONG or self._gathered > MOST_GATHERED:
+        self._gathered = gathered = self._gathered + n
+        if n > LONG or gathered > MOST_GATHERED:
             self._flush()
         elif not self._reading:
             self._flush_soon()

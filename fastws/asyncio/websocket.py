@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from ..arrival import Arrival
+from ..arrival import arrive
 from ..backend import backend as _twin
 from ..connection import Connection, Fragment, State
 from ..frames import CloseCode, Opcode
@@ -74,7 +74,7 @@ class WebSocket(Endpoint):
             self._max_queue, self._low_queue = as_marks(max_queue)
         self._is_paused = False
         # What is awaited for one, unless it is done.
-        self._arrival: Arrival | None = None
+        self._arrival: asyncio.Future[None] | None = None
         self._is_receiving = False
         # Who waits for the transport to write.
         self._drained: asyncio.Future[None] | None = None
@@ -216,7 +216,7 @@ class WebSocket(Endpoint):
         while len(self._queue) <= n:
             await self._next_arrival()
 
-    def _next_arrival(self) -> Arrival:
+    def _next_arrival(self) -> asyncio.Future[None]:
         """To be awaited by who finds too little in the queue."""
         if self._lost.done():
             raise self._closed_error()
@@ -226,8 +226,8 @@ class WebSocket(Endpoint):
             self._flush()
         if self._is_paused:
             self._resume_reading()
-        self._arrival = Arrival(loop=self._loop)
-        return self._arrival
+        arrival = self._arrival = asyncio.Future(loop=self._loop)
+        return arrival
 
     def _pop(self) -> Message | Fragment:
         part = self._queue.popleft()
@@ -258,7 +258,12 @@ class WebSocket(Endpoint):
                 connection.send_text(message)
             else:
                 connection.send_bytes(message)
-            self._flush_after(len(message))
+            n = len(message)
+            if self._reading and n <= LONG and self._gathered + n <= MOST_GATHERED and not self._is_held:
+                # It goes out when the read is done.
+                self._gathered += n
+            else:
+                self._flush_after(n)
         else:
             await self._send_any(message, text)
         if self._drained is not None:
@@ -429,20 +434,20 @@ class WebSocket(Endpoint):
         """Take what was read; nothing of ``data`` is kept. Who waits for a message goes on before this returns."""
         self._reading = True
         self._corked = False
-        queue = self._queue
+        connection, queue = self.connection, self._queue
         try:
-            for event in self.connection.receive_data(data):
+            for event in connection.receive_data(data):
                 if type(event) is Message or type(event) is Fragment:
                     queue.append(event)
                 else:
                     self._on_event(event)
             if queue:
-                if self.connection.is_ending:
+                if connection.is_ending:
                     self._is_held = True
                     self._loop.call_later(_GRACE, self._let_it_end)
                 arrival, self._arrival = self._arrival, None
                 if arrival is not None and not arrival.done():
-                    arrival.arrive(self._loop)
+                    arrive(arrival, self._loop)
                 if self._max_queue is not None and len(queue) > self._max_queue:
                     self._pause_reading()
         finally:
