@@ -19,7 +19,7 @@ def arrive(waiter: asyncio.Future[None], loop: asyncio.AbstractEventLoop) -> Non
         loop: that it belongs to.
     """
     callbacks: Any = waiter._callbacks  # noqa: SLF001 - what its own repr reads, the same from 3.10 on
-    if not callbacks or len(callbacks) > 1 or asyncio.current_task(loop) is not None:
+    if not callbacks or asyncio.current_task(loop) is not None:
         waiter.set_result(None)
         return
     go_on, context = callbacks[0]

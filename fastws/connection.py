@@ -185,6 +185,9 @@ class Connection:
         response: what the server answered, once it is known; None without a handshake.
         subprotocol: the one that both sides agreed on, or None.
         deflate: the compression in use, or None; None, too, once nothing is received any more.
+        outbox: where an endpoint in a hurry may append ``encode_message(data, role)`` of a ``str`` or ``bytes``, which
+            is what ``send_text`` and ``send_bytes`` do with it; None where that is not all, and they have to be called:
+            the connection is not open, compresses, or is sending the fragments of another message.
     """
 
     __slots__ = (
@@ -195,7 +198,6 @@ class Connection:
         "_limit",
         "_options",
         "_out",
-        "_plain",
         "_pong",
         "_received",
         "_sending",
@@ -206,6 +208,7 @@ class Connection:
         "deflate",
         "error",
         "is_ending",
+        "outbox",
         "peer_closed_first",
         "request",
         "response",
@@ -247,8 +250,7 @@ class Connection:
         self._pong: bytes | None = None
         # While ``is_ending``: the close frame that is to answer the peer, code and reason, with the next bytes sent.
         self._end = _NORMAL_END
-        # Whether a message is sent as it is: the connection is open, nothing is compressed, no fragment was sent.
-        self._plain = False
+        self.outbox: list[bytes] | None = None
         # The message whose fragments are sent: its opcode and whether it is compressed; and the one that is received.
         self._sending: tuple[Opcode, bool] | None = None
         self._received: _Received | None = None
@@ -381,8 +383,9 @@ class Connection:
             UnicodeEncodeError: ``text`` holds a surrogate.
             TypeError: ``text`` is neither ``str`` nor bytes-like.
         """
-        if self._plain and type(text) is str:
-            self._out.append(encode_message(text, self.role))
+        out = self.outbox
+        if out is not None and type(text) is str:
+            out.append(encode_message(text, self.role))
         else:
             self._send(Opcode.TEXT, text)
 
@@ -393,8 +396,9 @@ class Connection:
             StateError: the connection is not open, or the fragments of another message are being sent.
             TypeError: ``data`` is not bytes-like.
         """
-        if self._plain and type(data) is bytes:
-            self._out.append(encode_message(data, self.role))
+        out = self.outbox
+        if out is not None and type(data) is bytes:
+            out.append(encode_message(data, self.role))
         else:
             if isinstance(data, str):
                 raise TypeError("a bytes-like object is required, not 'str'")
@@ -406,9 +410,10 @@ class Connection:
         Returns: whether it could be sent as it is. It could not where this side masks or compresses, is sending the
             fragments of another message, or is not open.
         """
-        if not self._plain or self.role is _CLIENT:
+        out = self.outbox
+        if out is None or self.role is _CLIENT:
             return False
-        self._out.append(frame)
+        out.append(frame)
         return True
 
     def send_fragment(self, data: str | bytes | bytearray | memoryview, *, fin: bool) -> None:
@@ -435,7 +440,7 @@ class Connection:
         first = self._sending is None
         self._append(opcode if first else Opcode.CONTINUATION, payload, fin=fin, rsv1=compressed and first)
         self._sending = None if fin else begun
-        self._plain = fin and self.deflate is None
+        self.outbox = self._out if fin and self.deflate is None else None
 
     def ping(self, data: str | bytes | bytearray | memoryview = b"") -> None:
         """Send a ping.
@@ -633,8 +638,8 @@ class Connection:
     def _stop(self) -> None:
         """Nothing more will be received or sent."""
         self._stop_receiving()
-        self.deflate = None
-        self.is_ending = self._plain = False
+        self.deflate = self.outbox = None
+        self.is_ending = False
 
     # Private: sending
 
@@ -662,8 +667,7 @@ class Connection:
         self._out.append(encode_message(close, self.role))
         self.close_sent = close
         self.state = _CLOSING
-        self._plain = False
-        self._sending = None
+        self.outbox = self._sending = None
 
     def _require_open(self, what: str) -> None:
         if self.state is not _OPEN:
@@ -675,7 +679,7 @@ class Connection:
         self.state = _OPEN
         self._decoder = MessageDecoder(self.role, rsv1=self.deflate is not None, **self._options)
         self._options = {}
-        self._plain = self.deflate is None
+        self.outbox = self._out if self.deflate is None else None
 
     def _receive_handshake(self, data: bytes | bytearray | memoryview) -> list[Event]:
         return self._finish_handshake(bytes(data), eof=False)

@@ -218,6 +218,22 @@ async def test_a_task_of_another_kind() -> None:
     await asyncio.sleep(0)
 
 
+@in_loop
+async def test_a_future_of_another_kind() -> None:
+    """asyncio has one in Python, which it takes where nothing compiles."""
+    ws, transport = _served(WebSocket)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "Future", asyncio.futures._PyFuture)  # type: ignore[attr-defined] # noqa: SLF001
+        task = asyncio.create_task(echo(ws))
+        await asyncio.sleep(0)
+        for _ in range(3):
+            transport.written.clear()
+            await _next_turn(_read, ws, _frames("a", "b"))
+            assert transport.written == [_answers("a", "b")]
+        task.cancel()
+        await asyncio.sleep(0)
+
+
 _INTERRUPTED = """
 import asyncio, sys
 from fastws.asyncio import connect, serve

@@ -214,6 +214,52 @@ def test_text_as_bytes(connections: ModuleType, role: Role) -> None:
     assert isinstance(connection.error, Utf8Error)
 
 
+@_roles
+@pytest.mark.parametrize("data", ["", "Zürich", b"", bytes(range(256))], ids=repr)
+def test_the_outbox_takes_what_would_be_sent(
+    codec: ModuleType, connections: ModuleType, role: Role, data: str | bytes
+) -> None:
+    connection = _make(connections, role)
+    connection.send_text("before")
+    connection.outbox.append(codec.encode_message(data, role))
+    connection.send_bytes(b"behind")
+    first, payload = (0x81, data.encode()) if isinstance(data, str) else (0x82, data)
+    assert _sent(codec, connection) == [(0x81, b"before"), (first, payload), (0x82, b"behind")]
+    connection.outbox.append(codec.encode_message(data, role))
+    assert _sent(codec, connection) == [(first, payload)]
+
+
+@_roles
+def test_there_is_an_outbox_only_where_a_message_is_sent_as_it_is(connections: ModuleType, role: Role) -> None:
+    connection = _make(connections, role)
+    assert connection.outbox == []
+    connection.send_fragment("a", fin=False)
+    assert connection.outbox is None
+    connection.send_fragment("b", fin=True)
+    assert connection.outbox is not None
+    # What the peer has sent in front of its close may still be answered.
+    connection.receive_data(_wire(role, (0x81, b"x"), (0x88, b"")))
+    assert connection.outbox is not None
+    connection.data_to_send()
+    assert connection.outbox is None
+
+
+@_roles
+@pytest.mark.parametrize("end", ["close", "fail", "eof", "error"])
+def test_there_is_no_outbox_behind_the_end(connections: ModuleType, role: Role, end: str) -> None:
+    connection = _make(connections, role)
+    if end == "close":
+        connection.close()
+    elif end == "fail":
+        connection.fail(1011)
+    elif end == "eof":
+        connection.receive_eof()
+    else:
+        connection.receive_data(_wire(role, (0x83, b"")))
+        connection.data_to_send()
+    assert connection.outbox is None
+
+
 # Fragments ------------------------------------------------------------------------------------------------------------
 
 
@@ -505,6 +551,15 @@ def test_bad_text(codec: ModuleType, connections: ModuleType, role: Role, payloa
 def _deflating(connections: ModuleType, role: Role, limit: int | None = _MAX, **options: Any) -> Any:
     deflate = Deflate(threshold=options.pop("threshold", 10)).agree(role, Parameters())
     return _make(connections, role, limit, deflate=deflate, **options)
+
+
+@_roles
+def test_a_connection_that_compresses_has_no_outbox(connections: ModuleType, role: Role) -> None:
+    connection = _deflating(connections, role)
+    assert connection.outbox is None
+    connection.send_fragment("a", fin=False)
+    connection.send_fragment("b", fin=True)
+    assert connection.outbox is None
 
 
 def _compressed(*fragments: bytes) -> list[bytes]:

@@ -17,11 +17,12 @@ from ..read_buffer import read_buffer
 from .options import as_marks
 
 if TYPE_CHECKING:
-    from .. import Message, Ping, Pong
+    from .. import Message, Ping, Pong, encode_message
     from ..handshake import Request, Response
 else:
     from ..backend import backend as _twin
 
+    encode_message = _twin.encode_message
     Message = _twin.Message
     Ping = _twin.Ping
     Pong = _twin.Pong
@@ -493,10 +494,14 @@ class WebSocketProtocol(Endpoint):
         Raises:
             StateError: the connection is not open.
         """
-        if type(data) is str or isinstance(data, str):
-            self.connection.send_text(data)
+        connection = self.connection
+        out = connection.outbox
+        if out is not None and (type(data) is str or type(data) is bytes):
+            out.append(encode_message(data, connection.role))
+        elif isinstance(data, str):
+            connection.send_text(data)
         else:
-            self.connection.send_bytes(data)
+            connection.send_bytes(data)
         n = len(data)
         self._gathered = gathered = self._gathered + n
         if n > LONG or gathered > MOST_GATHERED:

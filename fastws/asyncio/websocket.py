@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import TypeAlias
 
-    from .. import Message
+    from .. import Message, encode_message
     from ..handshake import Request, Response
 
     #: A message, or what a ping carries.
     Data: TypeAlias = str | bytes | bytearray | memoryview
 else:
     Message = _twin.Message
+    encode_message = _twin.encode_message
 
 __all__ = ["WebSocket", "broadcast"]
 
@@ -252,9 +253,12 @@ class WebSocket(Endpoint):
         if text is None and self._fragmented is None and (kind is str or kind is bytes):
             # What most messages are.
             connection = self.connection
-            if connection.state is not _OPEN:
+            out = connection.outbox
+            if out is not None:
+                out.append(encode_message(message, connection.role))
+            elif connection.state is not _OPEN:
                 raise self._closed_error()
-            if kind is str:
+            elif kind is str:
                 connection.send_text(message)
             else:
                 connection.send_bytes(message)
