@@ -12,7 +12,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -241,7 +241,7 @@ class URI:
     def redirected(self, response: Response) -> URI | None:
         """Where a response redirects to (RFC 9110 §15.4); None where it does not.
 
-        Username and password go with it only to the same host and port.
+        Username and password go with it only where it ``shares_secrets_with`` this one.
 
         Raises:
             ValueError: that is no WebSocket URI, or a "ws" one where this is "wss".
@@ -254,9 +254,20 @@ class URI:
         target = URI.parse(re.sub(r"^http", "ws", joined, flags=re.IGNORECASE))
         if self.secure and not target.secure:
             raise ValueError(f"{self} redirects to {target}, which is not secure")
-        if target.username is None and (target.host, target.port) == (self.host, self.port):
-            return URI(target.secure, target.host, target.port, target.path, self.username, self.password)
+        if target.username is None and self.shares_secrets_with(target):
+            return replace(target, username=self.username, password=self.password)
         return target
+
+    def shares_secrets_with(self, target: URI) -> bool:
+        """Whether what only this server may know, such as credentials, may go to where it redirects to.
+
+        That is the same origin (RFC 6454 §5), or the same host once more, now with TLS, on the usual ports of both.
+        """
+        if target.host != self.host:
+            return False
+        if target.secure is self.secure:
+            return target.port == self.port
+        return target.secure and (self.port, target.port) == (80, 443)
 
 
 def _ascii_host(host: str) -> str:

@@ -160,6 +160,37 @@ def test_redirects(location: str, target: str, status: int) -> None:
     assert (found.username, found.password) == (("user", "pw") if same else (None, None))
 
 
+@pytest.mark.parametrize(
+    ("uri", "target", "shares"),
+    [
+        ("ws://example.com/a", "ws://example.com/b", True),
+        ("ws://example.com/", "ws://example.com:80/", True),
+        ("wss://example.com/", "wss://EXAMPLE.com:443/", True),
+        ("wss://example.com:9/", "wss://example.com:9/", True),
+        # TLS from now on: what a server on the usual ports asks for.
+        ("ws://example.com/", "wss://example.com/", True),
+        # Nobody knows whose those ports are, nor, without TLS, who reads along.
+        ("ws://example.com:8080/", "wss://example.com:8080/", False),
+        ("ws://example.com:8080/", "wss://example.com/", False),
+        ("ws://example.com/", "wss://example.com:8443/", False),
+        ("ws://example.com/", "ws://example.com:81/", False),
+        ("ws://example.com:443/", "wss://example.com/", False),
+        ("wss://example.com/", "ws://example.com/", False),
+        ("wss://example.com:80/", "ws://example.com:443/", False),
+        ("wss://example.com/", "wss://www.example.com/", False),
+        ("wss://example.com/", "wss://example.org/", False),
+    ],
+)
+def test_who_may_know_secrets(uri: str, target: str, shares: bool) -> None:
+    """One rule for credentials, whether the URI has them or a header."""
+    source = URI.parse(uri.replace("//", "//user:pw@"))
+    assert source.shares_secrets_with(URI.parse(target)) is shares
+    if target.startswith("wss") or not source.secure:
+        found = source.redirected(Response(302, "", Headers([("Location", target)])))
+        assert found is not None
+        assert (found.username, found.password) == (("user", "pw") if shares else (None, None))
+
+
 def test_what_is_no_redirect() -> None:
     uri = URI.parse("wss://example.com/")
     to = Headers([("Location", "/x")])

@@ -162,7 +162,7 @@ class connect:  # noqa: N801 - used like a function
             target = self._redirected(uri, response)
             if target is None:
                 raise InvalidStatus(str(connection.error), response.status, response)
-            if not _may_know_secrets(uri, target):
+            if not uri.shares_secrets_with(target):
                 headers = [(name, value) for name, value in handshake["headers"] if name.lower() not in _FOR_ONE_SERVER]
                 handshake = {**handshake, "headers": headers}
             uri = target
@@ -335,13 +335,6 @@ def unix_connect(path: str | os.PathLike[str] | None = None, uri: str | None = N
     if uri is None:
         uri = "wss://localhost/" if options.get("ssl") else "ws://localhost/"
     return connect(uri, path=path, unix=True, **options)
-
-
-def _may_know_secrets(uri: URI, target: URI) -> bool:
-    """Whether a redirect leads to the same server, maybe from "ws" to "wss" on their usual ports."""
-    ports = (uri.port, target.port)
-    same_port = uri.secure is target.secure and uri.port == target.port
-    return uri.host == target.host and (same_port or (target.secure and ports == (80, 443)))
 
 
 def _with_user_agent(headers: list[tuple[str, str]], user_agent: str | None) -> list[tuple[str, str]]:
