@@ -12,18 +12,16 @@ import hashlib
 import itertools
 import os
 import socket
-import subprocess
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import fastws
 from fastws import Close, Message, MessageDecoder, Opcode, Role, encode_frame, encode_message
 
 from .payloads import message as payload
 from .peers import LIMIT
+from .process import PythonProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,21 +43,11 @@ def serving() -> Iterator[str]:
 
     Yields: its URL.
     """
-    home = str(Path(fastws.__file__).parent.parent)
-    program = f"import sys; sys.path.append({home!r}); from fastws.measure.server import serve; serve()"
-    with subprocess.Popen(  # noqa: S603 - this very interpreter
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            url = process.stdout.readline().strip()
-            if not url:
-                raise RuntimeError("the server of the benchmark did not start")
-            yield url
-        finally:
-            process.stdin.close()
-            process.wait()
+    with PythonProcess("from fastws.measure.server import serve; serve()") as process:
+        url = process.read_line()
+        if not url:
+            raise RuntimeError("the server of the benchmark did not start")
+        yield url
 
 
 def serve() -> None:

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-import fastws
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from ..process import PythonProcess
 
 __all__ = ["ServerProcess"]
 
@@ -25,50 +19,26 @@ _DEFLATE: Final = b"Sec-WebSocket-Extensions: permessage-deflate; client_max_win
 _PATIENCE: Final = 60
 
 
-class ServerProcess:
+class ServerProcess(PythonProcess):
     """A server of ``servers.py``, for the time of a ``with`` block or until ``stop``.
 
     Args:
         name, loop, compression: as for ``serve``.
 
     Attributes:
-        pid: of the process.
         port: where it listens.
     """
 
     def __init__(self, name: str, loop: str, *, compression: bool = False) -> None:
-        home = str(Path(fastws.__file__).parent.parent)
-        program = (
-            f"import sys; sys.path.append({home!r}); from fastws.measure.endpoints.servers import serve;"
-            f"serve({name!r}, {loop!r}, compression={compression})"
+        super().__init__(
+            f"from fastws.measure.endpoints.servers import serve;serve({name!r}, {loop!r}, compression={compression})"
         )
         self._compression = compression
-        self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
-            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline().strip()
+        line = self.read_line()
         if not line:
             self.stop()
             raise RuntimeError(f"the server {name!r} did not start")
         self.port = int(line)
-        self.pid = self._process.pid
-
-    def __enter__(self) -> ServerProcess:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """End the process."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
 
     def connect(self) -> socket.socket:
         """An open WebSocket connection."""
