@@ -182,14 +182,16 @@ _GLANCED_AT = (
 
 
 def _shown(value: Any) -> Any:
+    if isinstance(value, (list, tuple, bytes, str, int, type(None))):
+        return told(value)
+    if isinstance(value, deque):
+        return told(list(value))
     if isinstance(value, host.FrameHeader):
         return [(name, told(item)) for name, item in vars(value).items()]
     if isinstance(value, host.TrafficStats):
         return json.dumps(value.__json__())
     if hasattr(value, "pointer"):
         return "masker", value.pointer()
-    if isinstance(value, (deque, list, tuple, bytes, str, int, type(None))):
-        return told(list(value) if isinstance(value, deque) else value)
     return type(value).__name__
 
 

@@ -118,7 +118,7 @@ def test_more_reads_than_nested_calls() -> None:
     with fastws.hosts.accelerated("slack-sdk"):
         ((outcome, _),) = receive([frame(TEXT, text)])
     assert outcome[0] == "returned"
-    assert outcome[1][1][0][1][1][1] == [("str", "bytes"), ("bytes", text)]
+    assert outcome[1][1][0][1][1][1:] == ([str, bytes], ["bytes", text])
 
 
 _frames = st.builds(

@@ -466,7 +466,7 @@ def test_masking_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def sent(payload: Any) -> bytes:
         connection.send(payload)
-        data: bytes = peer.calls[-1][1][1][0][1]
+        data: bytes = peer.calls[-1][1][2][0]
         return data
 
     for payload in ("text", TextMessage("text")):
