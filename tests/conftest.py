@@ -6,6 +6,7 @@ run stops at once and says so. Nothing is skipped.
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import sys
@@ -20,7 +21,7 @@ import fastws
 from fastws import _pure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from types import ModuleType
 
 _HOME = Path(fastws.__file__).parent
@@ -52,6 +53,18 @@ _native_names = [f"native-{kernel}" for kernel in _kernels]
 def pytest_configure() -> None:
     if _native is None and not _PURE_ONLY:
         raise pytest.UsageError(_missing())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Tests are collected without the garbage collector, which then leaves them alone: they stay to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 def _missing() -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -30,6 +31,11 @@ elif _ORDER["wsaccel"] == "blocked":
         sys.modules[name] = None  # type: ignore[assignment]
 
 _accelerated = fastws.hosts.accelerate(*_ORDER["hosts"]) if _ORDER["hosts"] else ()
+
+
+def pytest_collection_finish() -> None:
+    """Some hosts collect garbage after each of their tests; what is there by now is none."""
+    gc.freeze()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
