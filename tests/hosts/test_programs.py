@@ -121,17 +121,24 @@ SERVERS: dict[str, tuple[list[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("compression", ["deflate", None])
 @pytest.mark.parametrize("name", SERVERS)
-def test_echo_servers(name: str, compression: str | None) -> None:
+def test_servers(name: str) -> None:
+    """With compression and without; and besides, what such programs are written for."""
     command, host = SERVERS[name]
-    with started(command) as server:
-        plain = echoed(f"{server.url}/echo", compression=compression)
-    assert plain[1 : len(MESSAGES) + 1] == MESSAGES
-    assert plain[-2:] == [4001, "asked to"]
-    with started([*_ACCELERATE, *command]) as server:
-        assert echoed(f"{server.url}/echo", compression=compression) == plain
-    assert server.says_accelerated(host)
+    runs = []
+    for start in ([], _ACCELERATE):
+        with started([*start, *command]) as server:
+            runs.append([echoed(f"{server.url}/echo", compression=compression) for compression in ("deflate", None)])
+            if "fastapi_echo:app" in command:
+                _check_json(server.url)
+            if name == "tornado":
+                _check_kernel_messages(server.url)
+        assert server.says_accelerated(host) == bool(start)
+    plain, accelerated = runs
+    for answers in plain:
+        assert answers[1 : len(MESSAGES) + 1] == MESSAGES
+        assert answers[-2:] == [4001, "asked to"]
+    assert accelerated == plain
 
 
 # The same for programs of which one run is enough.
@@ -157,33 +164,28 @@ def test_other_echo_servers(name: str) -> None:
     assert server.says_accelerated(host)
 
 
-@pytest.mark.parametrize("name", ["uvicorn", "uvicorn-wsproto", "hypercorn"])
-def test_json_of_fastapi(name: str) -> None:
-    command, _ = SERVERS[name]
-    for start in ([], _ACCELERATE):
-        with started([*start, *command]) as server, connect(f"{server.url}/greet") as client:
-            for person in ("Ada", "你好", "😀" * 10_000):
-                client.send(json.dumps({"name": person}, ensure_ascii=False))
-                assert json.loads(client.recv()) == {"hello": person, "length": len(person)}
+def _check_json(url: str) -> None:
+    """As applications of FastAPI exchange it."""
+    with connect(f"{url}/greet") as client:
+        for person in ("Ada", "你好", "😀" * 10_000):
+            client.send(json.dumps({"name": person}, ensure_ascii=False))
+            assert json.loads(client.recv()) == {"hello": person, "length": len(person)}
 
 
-def test_kernel_messages_over_tornado() -> None:
+def _check_kernel_messages(url: str) -> None:
+    """As Jupyter exchanges them."""
     parts = [b"shell", json.dumps({"msg_type": "execute", "code": "é" * 3000}).encode(), b"{}", bytes(300_000)]
     offsets = [8 * (len(parts) + 2)]
     for part in parts:
         offsets.append(offsets[-1] + len(part))
     message = struct.pack(f"<{len(offsets) + 1}Q", len(offsets), *offsets) + b"".join(parts)
     protocol: Any = "v1.kernel.websocket.jupyter.org"
-    for start in ([], _ACCELERATE):
-        with (
-            started([*start, "tornado_kernel.py"]) as server,
-            connect(f"{server.url}/kernel", subprotocols=[protocol], max_size=None) as client,
-        ):
-            assert client.subprotocol == protocol
-            for _ in range(20):
-                client.send(message)
-                assert json.loads(client.recv()) == [len(part) for part in parts]
-                assert client.recv() == message
+    with connect(f"{url}/kernel", subprotocols=[protocol], max_size=None) as client:
+        assert client.subprotocol == protocol
+        for _ in range(20):
+            client.send(message)
+            assert json.loads(client.recv()) == [len(part) for part in parts]
+            assert client.recv() == message
 
 
 # Clients --------------------------------------------------------------------------------------------------------------
@@ -241,18 +243,18 @@ def test_exec_in_a_kubernetes_pod() -> None:
     assert "websocket-client" in errors
 
 
-@pytest.mark.parametrize("side", ["client", "server", "both"])
-def test_socketio(side: str) -> None:
-    command = ["-m", "uvicorn", "socketio_server:app", "--port", "0"]
-    with started(command) as server:
-        plain, _ = ended(["socketio_client.py", f"http://127.0.0.1:{server.port}"])
-    assert plain.startswith("websocket\n")
-    with started([*_ACCELERATE, *command] if side != "client" else command) as server:
-        head = _ACCELERATE if side != "server" else []
-        accelerated, errors = ended([*head, "socketio_client.py", f"http://127.0.0.1:{server.port}"])
-    assert accelerated == plain
-    assert ("websocket-client" in errors) == (side != "server")
-    assert server.says_accelerated("websockets") == (side != "client")
+def test_socketio() -> None:
+    """Neither side accelerated, either, and both."""
+    outputs = []
+    for start in ([], _ACCELERATE):
+        with started([*start, "-m", "uvicorn", "socketio_server:app", "--port", "0"]) as server:
+            for head in ([], _ACCELERATE):
+                output, errors = ended([*head, "socketio_client.py", f"http://127.0.0.1:{server.port}"])
+                outputs.append(output)
+                assert ("websocket-client" in errors) == bool(head)
+        assert server.says_accelerated("websockets") == bool(start)
+    assert outputs[0].startswith("websocket\n")
+    assert outputs == outputs[:1] * 4
 
 
 def test_socketio_on_gevent() -> None:
