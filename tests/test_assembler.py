@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cases import each_case
 from fastws import CloseCode, Opcode, ProtocolError, Role, SizeError, Utf8Error
 from fastws.frames import DEFAULT_MAX_FRAGMENTS
 from oracles import first_bad, frame, header, is_canonical, noise, text_fault
@@ -37,7 +38,7 @@ from vectors import (
 if TYPE_CHECKING:
     from types import ModuleType
 
-_streams = pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.source)
+_streams = each_case("stream", STREAMS, ids=lambda stream: stream.source)
 _roles = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.value)
 _MAX = 2**63 - 1
 
@@ -145,7 +146,7 @@ def test_types_of_what_is_told(codec: ModuleType, role: Role) -> None:
 # Text -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("payload", [*GOOD_TEXTS, *BAD_TEXTS], ids=lambda payload: payload.hex()[:20])
+@each_case("payload", [*GOOD_TEXTS, *BAD_TEXTS], ids=lambda payload: payload.hex()[:20])
 @_roles
 def test_texts(codec: ModuleType, role: Role, payload: bytes) -> None:
     """Whole, in fragments cut at every place, and byte by byte: the same text, or the same error."""
@@ -240,7 +241,7 @@ def test_close_reasons(codec: ModuleType, role: Role) -> None:
             assert feed_all(_decoder(codec, role), pieces) == [close(4000, reason)]
 
 
-@pytest.mark.parametrize("payload", BAD_TEXTS, ids=lambda payload: payload.hex()[:20])
+@each_case("payload", BAD_TEXTS, ids=lambda payload: payload.hex()[:20])
 @_roles
 def test_bad_close_reason(codec: ModuleType, role: Role, payload: bytes) -> None:
     """The offset counts from the start of the reason, and a bad code is told first."""
@@ -457,8 +458,8 @@ def _too_big(size: int, limit: int) -> str:
 
 
 @_roles
-@pytest.mark.parametrize("first", [0x01, 0x02], ids=["text", "binary"])
-@pytest.mark.parametrize("limit", [0, 1, 125, 126, 1000, 65_535, 65_536, 70_000])
+@each_case("first", [0x01, 0x02], ids=["text", "binary"])
+@each_case("limit", [0, 1, 125, 126, 1000, 65_535, 65_536, 70_000])
 def test_size_exactly_at_the_limit_and_one_over(codec: ModuleType, role: Role, limit: int, first: int) -> None:
     payload = b"x" * limit
     half = limit // 2
@@ -504,9 +505,9 @@ def test_the_budget_is_of_each_message(codec: ModuleType, role: Role) -> None:
 
 
 @_roles
-@pytest.mark.parametrize("kept", [0, 1, 10])
-@pytest.mark.parametrize("limit", [2**62, _MAX - 11, _MAX - 1, _MAX, None])
-@pytest.mark.parametrize("length", [2**62, _MAX - 10, _MAX - 1, _MAX])
+@each_case("kept", [0, 1, 10])
+@each_case("limit", [2**62, _MAX - 11, _MAX - 1, _MAX, None])
+@each_case("length", [2**62, _MAX - 10, _MAX - 1, _MAX])
 def test_budget_near_the_end_of_64_bits(
     codec: ModuleType, role: Role, length: int, limit: int | None, kept: int
 ) -> None:

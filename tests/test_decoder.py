@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import each_case
 from fastws import CloseCode, Opcode, ProtocolError, Role, SizeError
 from oracles import frame, header, noise
 from outcomes import feed_all, told_all
@@ -21,7 +22,7 @@ from vectors import LONG_LENGTHS, ROLES, STREAMS, Refusal, Stream, WireFrame, by
 if TYPE_CHECKING:
     from types import ModuleType
 
-_streams = pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.source)
+_streams = each_case("stream", STREAMS, ids=lambda stream: stream.source)
 _roles = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.value)
 
 
@@ -235,8 +236,8 @@ def test_limit_is_for_control_frames_too(codec: ModuleType, role: Role) -> None:
 
 
 @_roles
-@pytest.mark.parametrize("length", [2**31, 2**32, 2**32 + 1, 2**62, 2**63 - 1])
-@pytest.mark.parametrize("limit", [0, 2**20, 2**31 - 1, 2**31, 2**32, 2**62, 2**63 - 2, 2**63 - 1, None])
+@each_case("length", [2**31, 2**32, 2**32 + 1, 2**62, 2**63 - 1])
+@each_case("limit", [0, 2**20, 2**31 - 1, 2**31, 2**32, 2**62, 2**63 - 2, 2**63 - 1, None])
 def test_limit_and_enormous_lengths(codec: ModuleType, role: Role, length: int, limit: int | None) -> None:
     decoder = _decoder(codec, role, limit)
     data = header(0x82, length, key_for(role))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cases import each_case
 from fastws import CloseCode, Opcode, ProtocolError
 from oracles import header
 from outcomes import told
@@ -25,7 +26,7 @@ def _fields(first: int, key: bytes | None, length: int, size: int) -> tuple[obje
 
 
 @pytest.mark.parametrize("key", _KEYS, ids=["unmasked", "masked"])
-@pytest.mark.parametrize("length", FORM_LENGTHS)
+@each_case("length", FORM_LENGTHS)
 def test_every_first_byte_and_form(codec: ModuleType, length: int, key: bytes | None) -> None:
     for first in range(256):
         data = header(first, length, key)
@@ -41,7 +42,7 @@ def test_every_short_length(codec: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("key", _KEYS, ids=["unmasked", "masked"])
-@pytest.mark.parametrize("length", FORM_LENGTHS)
+@each_case("length", FORM_LENGTHS)
 def test_short_of_bytes(codec: ModuleType, length: int, key: bytes | None) -> None:
     data = header(0x81, length, key)
     for n in range(len(data)):
@@ -50,7 +51,7 @@ def test_short_of_bytes(codec: ModuleType, length: int, key: bytes | None) -> No
 
 
 @pytest.mark.parametrize("key", _KEYS, ids=["unmasked", "masked"])
-@pytest.mark.parametrize("length", FORM_LENGTHS)
+@each_case("length", FORM_LENGTHS)
 def test_offset(codec: ModuleType, length: int, key: bytes | None) -> None:
     data = header(0x9F, length, key)
     for offset in range(70):
@@ -111,7 +112,7 @@ def test_nothing_else_is_refused(codec: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("key", _KEYS, ids=["unmasked", "masked"])
-@pytest.mark.parametrize("length", FORM_LENGTHS)
+@each_case("length", FORM_LENGTHS)
 def test_encode_shortest_form(codec: ModuleType, length: int, key: bytes | None) -> None:
     for opcode in (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY):
         written = codec.encode_header(opcode, length, key=key)

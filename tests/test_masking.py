@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import each_case
 from oracles import noise, xor
 from vectors import KEY, LONG_LENGTHS, SHORT_LENGTHS
 
@@ -63,7 +64,7 @@ def test_inplace_every_length_and_offset(codec: ModuleType, phase: int) -> None:
             assert buffer == data[:offset] + expected[offset:end] + data[end:]
 
 
-@pytest.mark.parametrize("n", LONG_LENGTHS)
+@each_case("n", LONG_LENGTHS)
 def test_long(codec: ModuleType, n: int) -> None:
     data = noise(n + 3)
     masked = _masked_by_phase(data)

@@ -22,6 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import each_case
 from fastws import CloseCode, Utf8Error
 from oracles import encode_fault, first_bad, is_canonical, is_text, text_fault, xor
 from outcomes import outcome
@@ -214,7 +215,7 @@ def _fault(call: Callable[..., object], *args: object) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("text", [*GOOD_TEXTS, *BAD_TEXTS], ids=lambda text: text.hex()[:20])
+@each_case("text", [*GOOD_TEXTS, *BAD_TEXTS], ids=lambda text: text.hex()[:20])
 def test_known_texts(codec: ModuleType, text: bytes) -> None:
     fault = text_fault(text)
     assert (fault is None) == (text in GOOD_TEXTS)
@@ -283,7 +284,7 @@ def _feed_all(codec: ModuleType, pieces: Sequence[bytes]) -> None:
         taken = end
 
 
-@pytest.mark.parametrize("text", _STREAMED, ids=lambda text: text.hex()[:20])
+@each_case("text", _STREAMED, ids=lambda text: text.hex()[:20])
 def test_every_split(codec: ModuleType, text: bytes) -> None:
     n = len(text)
     for cut in range(n + 1):
@@ -429,7 +430,7 @@ _KINDS = {"1": "aZ~", "Latin": "éÿ\x80", "2": "жĀ߿", "3": "€ࠀ\uffff", "
 _MIXES = [mix for n in range(1, 6) for mix in combinations(_KINDS, n)]
 
 
-@pytest.mark.parametrize("mix", _MIXES, ids=" ".join)
+@each_case("mix", _MIXES, ids=" ".join)
 def test_every_order_of_lengths(codec: ModuleType, mix: tuple[str, ...]) -> None:
     """Every six characters in a row, of every choice of lengths: what a kernel looks up in a table by lengths."""
     turns = {kind: cycle(letters) for kind, letters in _KINDS.items()}
