@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 import fastws
 import fastws.hosts
+from cases import each_case
 from fastws import HostError
 from fastws.backend import backend
 from fastws.hosts import aiohttp as adapter
@@ -119,7 +120,7 @@ def compare(options: Options, *scripts: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("stream", SMALL.values(), ids=SMALL)
+@each_case("stream", SMALL.values(), ids=SMALL)
 def test_small_messages(stream: bytes, options: Options) -> None:
     compare(
         options,
@@ -143,7 +144,7 @@ def some_cuts(stream: bytes) -> list[list[bytes]]:
 
 
 @pytest.mark.parametrize("options", LARGE_OPTIONS, ids=str)
-@pytest.mark.parametrize("stream", LARGE.values(), ids=LARGE)
+@each_case("stream", LARGE.values(), ids=LARGE)
 def test_large_messages(stream: bytes, options: Options) -> None:
     compare(options, *(some_cuts(stream) if options == Options() else some_cuts(stream)[::4]))
 

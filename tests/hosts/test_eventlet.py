@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastws.hosts
+from cases import each_case
 from fresh import run_python
 from oracles import frame
 from recording import all_same_on, called, failure, told
@@ -102,7 +103,7 @@ compare = functools.partial(all_same_on, "eventlet")
 
 
 @pytest.mark.parametrize("client", [False, True])
-@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+@each_case("stream", STREAMS.values(), ids=STREAMS)
 def test_streams(stream: bytes, client: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "Random", _Random)
     compare(lambda: play([stream], client), lambda: play(in_pieces(stream, range(1, len(stream))), client))
@@ -166,7 +167,7 @@ DATA: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("data", DATA, ids=lambda data: repr(data)[:12])
+@each_case("data", DATA, ids=lambda data: repr(data)[:12])
 @pytest.mark.parametrize(
     "mask",
     [tuple(KEY), list(KEY), KEY, (1, 2, 3), (1, 2, 3, 4, 5), (1, 2, 300, 4), (1, 2, -3, 4), ("a", 1, 2, 3), None],

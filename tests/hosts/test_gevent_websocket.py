@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastws.hosts
+from cases import each_case
 from fresh import run_python
 from oracles import frame
 from recording import called, same_on
@@ -46,7 +47,7 @@ def sent(first: int, payload: bytes = b"", form: int | None = None) -> bytes:
 
 STREAMS = streams(KEY) | {"65536 bytes": sent(TEXT, b"x" * 65_536) + sent(BINARY, b"y" * 65_535)}
 
-_streams = pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+_streams = each_case("stream", STREAMS.values(), ids=STREAMS)
 
 
 same = functools.partial(same_on, "gevent-websocket")

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastws.hosts
+from cases import each_case
 from fastws.hosts import lomond as adapter
 from fresh import run_python
 from names import named
@@ -76,7 +77,7 @@ def _attributes(event: Any) -> list[Any]:
     return [told(getattr(event, name, None)) for name in ("text", "data", "code", "reason", "opcode")]
 
 
-@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+@each_case("stream", STREAMS.values(), ids=STREAMS)
 def test_streams(stream: bytes) -> None:
     compare(lambda: play([stream]), lambda: play(in_pieces(stream, range(1, len(stream)))))
     compare(*[lambda cut=cut: play(in_pieces(stream, [cut])) for cut in range(1, min(len(stream), 40))])
@@ -166,8 +167,8 @@ PAYLOADS: list[Callable[[], Any]] = [
 ]
 
 
-@pytest.mark.parametrize("opcode", [0, 1, 2, 3, 8, 9, 10, 16, 300, True, 1.0, "1"], ids=repr)
-@pytest.mark.parametrize(
+@each_case("opcode", [0, 1, 2, 3, 8, 9, 10, 16, 300, True, 1.0, "1"], ids=repr)
+@each_case(
     "options",
     [
         {},

@@ -19,6 +19,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.client import _WebsocketWrapper
 
 import fastws.hosts
+from cases import each_case
 from fastws.hosts.paho_mqtt import HOST
 from fastws.hosts.random_source import SYSTEM_RANDOM
 from oracles import frame
@@ -64,7 +65,7 @@ STREAMS: dict[str, bytes] = {
 LENGTHS = {"packets": (1, 1, 5), "single bytes": (1,), "much": (1000,), "odd": (3, 0, -1, 2)}
 
 _lengths = pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
-_streams = pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+_streams = each_case("stream", STREAMS.values(), ids=STREAMS)
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastws.hosts
+from cases import each_case
 from live_server import serving
 from names import named
 from oracles import frame
@@ -49,7 +50,7 @@ STREAMS = streams(None) | {
     "more than comes": b"\x81\x7f\x80" + bytes(7) + b"abc",
 }
 
-_streams = pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+_streams = each_case("stream", STREAMS.values(), ids=STREAMS)
 
 
 compare = functools.partial(all_same_on, "slack-sdk")

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tornado import iostream, util, websocket
 
 import fastws.hosts
+from cases import each_case
 from fastws.hosts import tornado as adapter
 from oracles import frame
 from recording import called
@@ -128,8 +129,8 @@ SIDES = (
     Side(on_message="write and close"),
 )
 
-_streams = pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
-_compressed = pytest.mark.parametrize("stream", COMPRESSED.values(), ids=COMPRESSED)
+_streams = each_case("stream", STREAMS.values(), ids=STREAMS)
+_compressed = each_case("stream", COMPRESSED.values(), ids=COMPRESSED)
 
 
 @functools.cache
@@ -338,8 +339,8 @@ def test_write_message(side: Side, binary: Any) -> None:
 
 
 @pytest.mark.parametrize("side", [Side(), Side(False)], ids=str)
-@pytest.mark.parametrize("fin", [True, False, 1, None])
-@pytest.mark.parametrize("opcode", [0, 1, 2, 8, 9, 10, 3, 15, 16, True, None], ids=repr)
+@each_case("fin", [True, False, 1, None])
+@each_case("opcode", [0, 1, 2, 8, 9, 10, 3, 15, 16, True, None], ids=repr)
 def test_write_frame(side: Side, fin: Any, opcode: Any) -> None:
     data: tuple[Any, ...] = (b"", b"x" * 125, b"x" * 126, b"x" * 65_536, bytearray(b"abc"), memoryview(b"abc"), "text")
     flags = (0, 0x40, 0x10, None)

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from websocket import ABNF, _abnf, _core, _socket, _utils
 
 import fastws.hosts
+from cases import each_case
 from oracles import frame
 from recording import called, failure, same_on, told
 from scripted import in_pieces
@@ -48,7 +49,7 @@ READERS = (
 )
 
 _some_readers = pytest.mark.parametrize("reader", [READERS[0], READERS[4], READERS[7]], ids=str)
-_streams = pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+_streams = each_case("stream", STREAMS.values(), ids=STREAMS)
 
 
 def timeouts() -> list[Event]:
@@ -201,7 +202,7 @@ def _formatted(frame: ABNF) -> Any:
     return called(frame.format), told(frame)
 
 
-@pytest.mark.parametrize("data", [*_VALUES, b"x" * 125, b"x" * 126, b"x" * 65_535, b"x" * 65_536], ids=lambda _: "")
+@each_case("data", [*_VALUES, b"x" * 125, b"x" * 126, b"x" * 65_535, b"x" * 65_536], ids=lambda _: "")
 @pytest.mark.parametrize("opcode", [0, 1, 2, 8, 9, 10, 3, 15, 16, -1, True, 1.0, None], ids=repr)
 def test_format(opcode: Any, data: Any) -> None:
     cases: list[dict[str, Any]] = [{"fin": 1}, {"fin": 0}, {"fin": 1, "mask_value": 0}, {"fin": 1, "mask_value": 2}]

@@ -26,6 +26,7 @@ from websockets.uri import parse_uri
 
 import fastws
 import fastws.hosts
+from cases import each_case
 from oracles import frame
 from recording import called, failure, told
 from scripted_websockets import (
@@ -68,7 +69,7 @@ OPTIONS = (
 )
 
 _sides = pytest.mark.parametrize("side", SIDES, ids=["client", "server"])
-_names = pytest.mark.parametrize("name", streams(SERVER))
+_names = each_case("name", streams(SERVER))
 
 
 _one_key_only = pytest.mark.usefixtures("_one_key")

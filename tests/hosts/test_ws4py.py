@@ -20,6 +20,7 @@ from ws4py.streaming import Stream  # type: ignore[import-untyped]
 from ws4py.websocket import WebSocket  # type: ignore[import-untyped]
 
 import fastws.hosts
+from cases import each_case
 from fastws.hosts import wsaccel
 from fresh import run_python
 from names import named
@@ -42,7 +43,7 @@ _hypothesis = settings(suppress_health_check=[HealthCheck.function_scoped_fixtur
 SERVER, CLIENT = streams(KEY), streams(None)
 
 _roles = pytest.mark.parametrize("masked", [True, False], ids=["server", "client"])
-_names = pytest.mark.parametrize("name", SERVER)
+_names = each_case("name", SERVER)
 
 
 def stream_of(name: str, masked: bool) -> bytes:

@@ -15,6 +15,7 @@ from wsproto import events, extensions, frame_protocol
 from wsproto.frame_protocol import Buffer, CloseReason, FrameDecoder, FrameProtocol, ParseFailed
 
 import fastws.hosts
+from cases import each_case
 from fastws.hosts.wsproto import events as adapter_events
 from oracles import frame
 from recording import called, same_on, told
@@ -61,7 +62,7 @@ def stream(frames: Frames, *, client: bool) -> bytes:
 
 
 _roles = pytest.mark.parametrize("client", [True, False], ids=["client", "server"])
-_streams = pytest.mark.parametrize("name", STREAMS[True])
+_streams = each_case("name", STREAMS[True])
 
 
 def compare(run: Callable[[], Any]) -> None:
@@ -137,7 +138,7 @@ _SEQUENCES = [
 
 
 @_roles
-@pytest.mark.parametrize("sequence", _SEQUENCES, ids=lambda sequence: sequence.hex())
+@each_case("sequence", _SEQUENCES, ids=lambda sequence: sequence.hex())
 @pytest.mark.parametrize("around", [b"", "üz".encode()], ids=["alone", "between others"])
 def test_code_points_cut_anywhere(sequence: bytes, around: bytes, client: bool) -> None:
     """Within one frame, and over two."""
