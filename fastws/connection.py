@@ -110,7 +110,7 @@ class Fragment:
 class _Received:
     """The message whose fragments are told as they come."""
 
-    __slots__ = ("_as_text", "_cut", "_deflate", "_opcode", "_validator")
+    __slots__ = ("_as_text", "_cut", "_deflate", "_gathered", "_is_told", "_opcode", "_validator")
 
     def __init__(self, opcode: Opcode, deflate: PerMessageDeflate | None, *, as_text: bool) -> None:
         self._opcode = opcode
@@ -121,10 +121,13 @@ class _Received:
         self._validator = Utf8Validator() if is_text and deflate is not None else None
         # The bytes of a code point that goes on in the next fragment.
         self._cut = b""
+        # What is kept until the message is complete; and whether anything of it was told.
+        self._gathered: list[Any] = []
+        self._is_told = False
 
-    def fragment(self, data: bytes, limit: int, fin: bool) -> Fragment:
+    def fragment(self, data: bytes, limit: int, frame_limit: int, fin: bool) -> Fragment:
         if self._deflate is not None:
-            data = self._deflate.inflate(data, limit, fin)
+            data = self._deflate.inflate(data, limit, fin, frame_limit)
         if self._validator is not None:
             self._validator.feed(data, fin)
         if not self._as_text:
@@ -133,6 +136,18 @@ class _Received:
         end = _end_of_code_points(data)
         self._cut = data[end:]
         return Fragment(decode_text(data[:end]), self._opcode, fin)
+
+    def join(self, fragment: Fragment, *, streaming: bool) -> Message | Fragment | None:
+        """What a decoder tells that inflates nothing: the message, or what is new of one whose fragments are told."""
+        self._gathered.append(fragment.data)
+        if not (fragment.fin or streaming or self._is_told):
+            return None
+        data = type(fragment.data)().join(self._gathered)
+        self._gathered.clear()
+        if fragment.fin and not self._is_told:
+            return Message(data, self._opcode)
+        self._is_told = True
+        return Fragment(data, self._opcode, fragment.fin)
 
 
 def _bare(error: _Error) -> _Error:
@@ -163,7 +178,7 @@ class Connection:
         role: the local side.
         max_message_size: bytes that a message may have, as UTF-8 for text, and before compression; None for any number.
         max_fragments: frames that a message may have; None for any number.
-        max_frame_size: bytes that each of them may have, compressed where they are; None for any number.
+        max_frame_size: bytes that each of them may have, as it comes and inflated; None for any number.
         text_as: "str" to tell text as ``str``, "bytes" to check it only.
         streaming: tell the fragments of a message as they come, as ``Fragment``, and only messages of one frame as
             ``Message``.
@@ -193,14 +208,17 @@ class Connection:
     __slots__ = (
         "_decoder",
         "_end",
+        "_frame_limit",
         "_handshake",
         "_holds_pongs",
+        "_joins",
         "_limit",
         "_options",
         "_out",
         "_pong",
         "_received",
         "_sending",
+        "_streaming",
         "_text",
         "close_received",
         "close_sent",
@@ -255,13 +273,16 @@ class Connection:
         self._sending: tuple[Opcode, bool] | None = None
         self._received: _Received | None = None
         self._limit = MAX_PAYLOAD if max_message_size is None else max_message_size
+        self._frame_limit = MAX_PAYLOAD if max_frame_size is None else max_frame_size
+        # Whether fragments are joined here, once inflated: joined by the decoder, nobody could tell their sizes.
+        self._joins = False
+        self._streaming = bool(streaming)
         self._text = text_as == "str"
         self._options: dict[str, Any] = {
             "max_message_size": max_message_size,
             "max_fragments": max_fragments,
             "max_frame_size": max_frame_size,
             "text_as": text_as,
-            "streaming": streaming,
         }
         self._handshake = handshake
         if handshake is None:
@@ -277,16 +298,14 @@ class Connection:
 
     @property
     def streaming(self) -> bool:
-        """Whether fragments are told as they come; it may be set at any time. False when nothing comes any more."""
-        streaming: bool = self._options.get("streaming", False) if self._decoder is None else self._decoder.streaming
-        return streaming
+        """Whether fragments are told as they come; it may be set at any time."""
+        return self._streaming
 
     @streaming.setter
     def streaming(self, streaming: bool) -> None:
+        self._streaming = bool(streaming)
         if self._decoder is not None:
-            self._decoder.streaming = streaming
-        elif self._options:
-            self._options["streaming"] = bool(streaming)
+            self._decoder.streaming = self._joins or self._streaming
 
     @property
     def holds_pongs(self) -> bool:
@@ -569,10 +588,12 @@ class Connection:
         for event in events:
             if isinstance(event, Frame):
                 try:
-                    told.append(self._unpack(event))
+                    unpacked = self._unpack(event)
                 except ProtocolError as error:
                     self._refuse(error)
                     return told
+                if unpacked is not None:
+                    told.append(unpacked)
                 continue
             told.append(event)
             if isinstance(event, Ping):
@@ -593,10 +614,10 @@ class Connection:
         self.peer_closed_first = self.state is _OPEN
         self._receive_end(close.code, "")
 
-    def _unpack(self, frame: Frame) -> Message | Fragment:
-        """A compressed message, or a fragment."""
+    def _unpack(self, frame: Frame) -> Message | Fragment | None:
+        """A compressed message, or a fragment; None where that is kept for its message."""
         if frame.fin and frame.opcode and self.deflate is not None:
-            data = self.deflate.inflate(frame.payload, self._limit)
+            data = self.deflate.inflate(frame.payload, self._limit, True, self._frame_limit)
             if frame.opcode is not Opcode.TEXT:
                 return Message(data, Opcode.BINARY)
             text = decode_text(data)
@@ -607,7 +628,8 @@ class Connection:
             received = self._received = _Received(frame.opcode, inflate, as_text=self._text)
         if frame.fin:
             self._received = None
-        return received.fragment(frame.payload, self._limit, frame.fin)
+        fragment = received.fragment(frame.payload, self._limit, self._frame_limit, frame.fin)
+        return received.join(fragment, streaming=self._streaming) if self._joins else fragment
 
     def _refuse(self, error: ProtocolError) -> None:
         """What the peer sent is wrong: it will be told, and then that was it (RFC 6455 §7.1.7)."""
@@ -677,7 +699,9 @@ class Connection:
 
     def _open(self) -> None:
         self.state = _OPEN
-        self._decoder = MessageDecoder(self.role, rsv1=self.deflate is not None, **self._options)
+        self._joins = self.deflate is not None and self._frame_limit < MAX_PAYLOAD
+        streaming = self._joins or self._streaming
+        self._decoder = MessageDecoder(self.role, rsv1=self.deflate is not None, streaming=streaming, **self._options)
         self._options = {}
         self.outbox = self._out if self.deflate is None else None
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import Fault, protocol_error
-from .frames import Role
+from .frames import MAX_PAYLOAD, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -274,7 +274,7 @@ class PerMessageDeflate:
             self._compressor = None
         return payload[:-4]
 
-    def inflate(self, payload: bytes, limit: int, fin: bool = True) -> bytes:
+    def inflate(self, payload: bytes, limit: int, fin: bool = True, frame_limit: int = MAX_PAYLOAD) -> bytes:
         """Inflate a message, or its next fragment.
 
         Args:
@@ -282,6 +282,7 @@ class PerMessageDeflate:
             limit: how many bytes the message may come to. One more is asked for and no others, whatever they would
                 come to.
             fin: whether the message ends with it.
+            frame_limit: how many of them ``payload`` may come to.
         Raises:
             SizeError: it would be more.
             DeflateError: it does not inflate, or ends inside a block. The connection cannot go on.
@@ -289,7 +290,8 @@ class PerMessageDeflate:
         inflater = self._inflater
         if inflater is None:
             inflater = self._inflater = self._engine.decompressobj(-self._peer_window_bits)
-        most = min(limit - self._size, sys.maxsize - 1) + 1
+        left = limit - self._size
+        most = min(left, frame_limit, sys.maxsize - 1) + 1
         try:
             data: bytes = inflater.decompress(payload, most)
             if inflater.eof:
@@ -300,6 +302,8 @@ class PerMessageDeflate:
         if inflater is None:
             raise protocol_error(Fault.DEFLATE)
         if len(data) == most:
+            if frame_limit < left:
+                raise protocol_error(Fault.INFLATED_FRAME_TOO_BIG, most, frame_limit)
             raise protocol_error(Fault.INFLATED_TOO_BIG, self._size + most, limit)
         self._size += len(data)
         if fin:

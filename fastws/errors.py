@@ -123,6 +123,7 @@ class Fault(enum.IntEnum):
     DEFLATE = 20
     DEFLATE_TRUNCATED = 21
     INFLATED_TOO_BIG = 22
+    INFLATED_FRAME_TOO_BIG = 23
 
 
 # fault → class and text; the numbers that `protocol_error` was given fill the braces and the class's own attributes.
@@ -149,6 +150,7 @@ _TABLE: Final[dict[Fault, tuple[type[ProtocolError], str]]] = {
     Fault.DEFLATE: (DeflateError, "compressed message does not inflate"),
     Fault.DEFLATE_TRUNCATED: (DeflateError, "compressed message ends inside a block"),
     Fault.INFLATED_TOO_BIG: (SizeError, "message of {} bytes or more is over the limit of {}"),
+    Fault.INFLATED_FRAME_TOO_BIG: (SizeError, "frame of {} bytes or more, inflated, is over the limit of {}"),
 }
 
 

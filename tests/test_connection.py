@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cases import each_case
 from fastws import CloseCode, DeflateError, Opcode, ProtocolError, Role, SizeError, State, StateError, Utf8Error
 from fastws.deflate import Deflate, Parameters
 from oracles import frame, noise
@@ -149,7 +150,7 @@ def test_wrong_options(connections: ModuleType, options: dict[str, Any]) -> None
 
 
 @_roles
-@pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.source)
+@each_case("stream", STREAMS, ids=lambda stream: stream.source)
 def test_streams_cut_anywhere(codec: ModuleType, connections: ModuleType, role: Role, stream: Stream) -> None:
     """What comes is told, pings are answered, a close is echoed, an error is told to the peer; for every cut."""
     data, refusal = stream.wire(role), stream.refusal
@@ -298,7 +299,7 @@ def test_a_close_may_come_between_fragments(codec: ModuleType, connections: Modu
 
 
 @_roles
-@pytest.mark.parametrize("text", [*GOOD_TEXTS, "schön 你好 😀!".encode()], ids=lambda text: text.hex()[:20])
+@each_case("text", [*GOOD_TEXTS, "schön 你好 😀!".encode()], ids=lambda text: text.hex()[:20])
 def test_text_fragments_end_where_a_code_point_does(connections: ModuleType, role: Role, text: bytes) -> None:
     for first in range(len(text) + 1):
         for second in range(first, len(text) + 1):
@@ -647,6 +648,86 @@ def test_limits_of_compressed_messages(codec: ModuleType, connections: ModuleTyp
             assert (connection.error.size, connection.error.limit) == (limit + 1, limit)
             ((_, told),) = _sent(codec, connection)
             assert told == b"\x03\xf1message of %d bytes or more is over the limit of %d" % (limit + 1, limit)
+
+
+@_roles
+@pytest.mark.parametrize("streaming", [False, True])
+def test_limits_of_compressed_fragments(
+    codec: ModuleType, connections: ModuleType, role: Role, streaming: bool
+) -> None:
+    """Each may have its limit as it comes, and as much once inflated, however long the message gets."""
+    limit = 50
+    for whole in (bytes(limit), noise(limit - 15)):
+        connection = _deflating(connections, role, max_frame_size=limit, streaming=streaming)
+        payloads = _compressed(*[whole] * 5)
+        frames = [(0x42, payloads[0]), *[(0x00, each) for each in payloads[1:-1]], (0x80, payloads[-1])]
+        events = connection.receive_data(_wire(role, *frames, (0xC2, connection.deflate.compress(whole))))
+        assert b"".join([event.data for event in events]) == whole * 6
+        assert len(events) == (6 if streaming else 2)
+    for first, fragments in ((0xC2, [bytes(limit + 1)]), (0x42, [b"x", bytes(limit + 1), b"y"])):
+        connection = _deflating(connections, role, max_frame_size=limit, streaming=streaming)
+        payloads = _compressed(*fragments)
+        wire = _wire(role, (first, payloads[0]), *[(0x00, each) for each in payloads[1:]])
+        assert len(connection.receive_data(wire)) == (1 if streaming and len(fragments) > 1 else 0)
+        assert isinstance(connection.error, SizeError)
+        assert (connection.error.size, connection.error.limit) == (limit + 1, limit)
+        ((_, told),) = _sent(codec, connection)
+        assert told == b"\x03\xf1frame of 51 bytes or more, inflated, is over the limit of 50"
+    # As they come; and the limit of the message, where less is left of that.
+    connection = _deflating(connections, role, max_frame_size=limit, streaming=streaming)
+    assert connection.receive_data(_wire(role, (0xC2, _compressed(noise(limit))[0]))) == []
+    assert str(connection.error) == "frame of 56 bytes is over the limit of 50"
+    connection = _deflating(connections, role, 60, max_frame_size=limit, streaming=streaming)
+    one, two = _compressed(bytes(limit), bytes(11))
+    connection.receive_data(_wire(role, (0x42, one), (0x80, two)))
+    assert str(connection.error) == "message of 61 bytes or more is over the limit of 60"
+
+
+@_roles
+@pytest.mark.parametrize("text_as", ["str", "bytes"])
+def test_a_limit_for_fragments_changes_nothing_else(
+    codec: ModuleType, connections: ModuleType, role: Role, text_as: str
+) -> None:
+    """Where the connection joins fragments, because each of them is inflated on its own, as where the decoder does."""
+    one, two, three = _compressed(b"ein sch" + b"\xc3", b"\xb6ner Tag ", "€".encode())
+    bad = _compressed(b"ab", b"\xff")
+    streams = {stream.source: stream.wire(role) for stream in STREAMS} | {
+        "compressed text": _wire(role, (0x41, one), (0x89, b"?"), (0x00, two), (0x80, three), (0x81, b"x")),
+        "compressed, invalid": _wire(role, (0x81, b"x"), (0x41, bad[0]), (0x80, bad[1]), (0x81, b"x")),
+        "compressed, unfinished": _wire(role, (0x42, one), (0x00, two)),
+    }
+    for name, wire in streams.items():
+        for streaming in (False, True):
+            made = [
+                _deflating(connections, role, max_frame_size=size, streaming=streaming, text_as=text_as)
+                for size in (None, _MAX)
+            ]
+            told = [_told(connection.receive_data(wire)) for connection in made]
+            assert told[0] == told[1], (name, streaming)
+            errors = [(type(connection.error), str(connection.error)) for connection in made]
+            assert errors[0] == errors[1], (name, streaming)
+            assert _sent(codec, made[0]) == _sent(codec, made[1]), (name, streaming)
+
+
+@_roles
+def test_streaming_begins_within_a_message_with_a_limit_for_fragments(connections: ModuleType, role: Role) -> None:
+    """What was kept comes with the next fragment; a message of which nothing was told comes whole."""
+    parts = [b"ab", b"cd", b"ef", b"gh"]
+    for first, payloads in ((0x41, _compressed(*parts)), (0x01, parts)):
+        wires = [_wire(role, each) for each in zip((first, 0x00, 0x00, 0x80), payloads, strict=True)]
+        for begins in range(4):
+            for ends in range(begins + 1, 5):
+                made = [_deflating(connections, role, max_frame_size=size) for size in (None, 100)]
+                told: list[list[Any]] = [[], []]
+                for at, wire in enumerate(wires):
+                    for connection, events in zip(made, told, strict=True):
+                        connection.streaming = begins <= at < ends
+                        assert connection.streaming == (begins <= at < ends)
+                        events.append(_told(connection.receive_data(wire)))
+                assert told[0] == told[1], (begins, ends)
+                data = "".join([event[1] for events in told[1] for event in events])
+                assert data == "abcdefgh", (begins, ends)
+                assert bool(told[1][begins]), (begins, ends)
 
 
 @_roles

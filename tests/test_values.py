@@ -180,7 +180,13 @@ def test_opcode_is_an_integer(codec: ModuleType, opcode: object) -> None:
 # The errors, which both twins share -----------------------------------------------------------------------------------
 
 
-_SIZE_FAULTS = (Fault.FRAME_TOO_BIG, Fault.MESSAGE_TOO_BIG, Fault.TOO_MANY_FRAGMENTS, Fault.INFLATED_TOO_BIG)
+_SIZE_FAULTS = (
+    Fault.FRAME_TOO_BIG,
+    Fault.MESSAGE_TOO_BIG,
+    Fault.TOO_MANY_FRAGMENTS,
+    Fault.INFLATED_TOO_BIG,
+    Fault.INFLATED_FRAME_TOO_BIG,
+)
 
 
 def _an_error(fault: Fault) -> ProtocolError:
