@@ -48,6 +48,22 @@ FWS_INLINE utf8_block load_block(const uint8_t *src, vec keys) {
     return block;
 }
 
+/* The k-th 16 bytes of a block. */
+FWS_INLINE quad quad_of(const utf8_block *block, int k) {
+    return v_quad(block->v[k * 16 / V_BYTES], k % (V_BYTES / 16));
+}
+
+/* A block of ASCII: a unit for each byte. */
+#define DEFINE_WIDEN_BLOCK(name, unit, widen)                  \
+    FWS_INLINE void name(unit *out, const utf8_block *block) { \
+        for (int k = 0; k < BLOCK / 16; k++) {                 \
+            widen(out + 16 * k, quad_of(block, k));            \
+        }                                                      \
+    }
+
+DEFINE_WIDEN_BLOCK(widen_block_to_ucs2, uint16_t, q_widen_to_ucs2)
+DEFINE_WIDEN_BLOCK(widen_block_to_ucs4, uint32_t, q_widen_bytes_to_ucs4)
+
 /* The bytes before the last lead of a block, which is one of its last 4: two bits for each of their 16 patterns. */
 FWS_INLINE size_t up_to_last_lead(uint64_t leads) {
     return BLOCK - 4 + (0xFFFFAA50u >> 2 * (leads >> (BLOCK - 4)) & 3);
@@ -101,17 +117,14 @@ static size_t ucs2_blocks(uint16_t *dst, const uint8_t *src, size_t n, uint32_t 
     while (n - i >= MARGIN) {
         const utf8_block block = load_block(src + i, keys.turned[i & 3]);
         if (v_is_ascii(block.all)) {
-            for (int k = 0; k < BLOCK / 16; k++) {
-                q_widen_to_ucs2(out + 16 * k, v_quad(block.v[k * 16 / V_BYTES], k % (V_BYTES / 16)));
-            }
+            widen_block_to_ucs2(out, &block);
             out += BLOCK;
             i += BLOCK;
             continue;
         }
         if (block.leads == LEADS_TWO64) {
             for (int k = 0; k < BLOCK / 16; k++) {
-                const quad v = v_quad(block.v[k * 16 / V_BYTES], k % (V_BYTES / 16));
-                q_store(out + 8 * k, q_join2(q_shuffle(v, q_load(swap_twos))));
+                q_store(out + 8 * k, q_join2(q_shuffle(quad_of(&block, k), q_load(swap_twos))));
             }
             /* The last one may be longer than it looks. */
             out += BLOCK / 2 - 1;
@@ -156,17 +169,14 @@ static size_t ucs4_blocks(uint32_t *dst, const uint8_t *src, size_t n, uint32_t 
     while (n - i >= MARGIN) {
         const utf8_block block = load_block(src + i, keys.turned[i & 3]);
         if (v_is_ascii(block.all)) {
-            for (int k = 0; k < BLOCK / 16; k++) {
-                q_widen_bytes_to_ucs4(out + 16 * k, v_quad(block.v[k * 16 / V_BYTES], k % (V_BYTES / 16)));
-            }
+            widen_block_to_ucs4(out, &block);
             out += BLOCK;
             i += BLOCK;
             continue;
         }
         if (block.leads == LEADS_FOUR64) {
             for (int k = 0; k < BLOCK / 16; k++) {
-                const quad v = v_quad(block.v[k * 16 / V_BYTES], k % (V_BYTES / 16));
-                q_store(out + 4 * k, q_join4(q_shuffle(v, q_load(swap_fours))));
+                q_store(out + 4 * k, q_join4(q_shuffle(quad_of(&block, k), q_load(swap_fours))));
             }
             out += BLOCK / 4;
             i += BLOCK;
