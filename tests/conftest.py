@@ -21,7 +21,7 @@ import fastws
 from fastws import _pure
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from types import ModuleType
 
 _HOME = Path(fastws.__file__).parent
@@ -125,8 +125,20 @@ def twin(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
 
 
 @pytest.fixture(scope="module")
+def twins() -> Callable[[], Iterator[ModuleType]]:
+    """Goes through all that ``twin`` is, for tests in which the pure one takes most of the time, and works once."""
+
+    def in_turn() -> Iterator[ModuleType]:
+        for name in _native_names or ["pure"]:
+            with _selected(name) as module:
+                yield module
+
+    return in_turn
+
+
+@pytest.fixture(scope="module")
 def pure() -> ModuleType:
-    """The specification that ``twin`` is compared with."""
+    """The specification that ``twin`` and ``twins`` are compared with."""
     return _pure
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _VALUES = frozenset({"FrameHeader", "Frame", "Message", "Ping", "Pong", "Close"})
 
+# What has nothing inside: most of it all, and told without looking further.
+_SIMPLE = frozenset({bool, bytes, float, int, str, type(None)})
+
 
 def told(value: object) -> Any:
     """One event, frame or header as a tuple: class name, then the fields."""
@@ -41,7 +44,10 @@ def feed_all(decoder: Any, pieces: Iterable[object]) -> list[Any]:
 
 def plain(value: object) -> Any:
     """A result with its type, at every depth: 1 is not True, and bytes are not a bytearray."""
-    name = type(value).__name__
+    kind = type(value)
+    name = kind.__name__
+    if kind in _SIMPLE:
+        return name, value
     if name in _VALUES:
         return (name, *[plain(field) for field in told(value)[1:]])
     if isinstance(value, BaseException):

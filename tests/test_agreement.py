@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
 
+    Twins = Callable[[], Iterator[ModuleType]]
+
 
 class Kept(NamedTuple):
     """What a caller makes of a message."""
@@ -501,7 +503,7 @@ _KERNEL_CALLS = ("mask", "is_utf8", "decode_text", "decode_text masked", "encode
 
 @pytest.mark.parametrize("name", list(_LENGTH_CALLS))
 @pytest.mark.parametrize("body", list(_BODIES))
-def test_every_offset_and_length(pure: ModuleType, twin: ModuleType, body: str, name: str) -> None:
+def test_every_offset_and_length(pure: ModuleType, twins: Twins, body: str, name: str) -> None:
     """All of them for one body and what the kernels do; every few for the rest."""
     call = _LENGTH_CALLS[name]
     view = memoryview(_BODIES[body])
@@ -509,7 +511,9 @@ def test_every_offset_and_length(pure: ModuleType, twin: ModuleType, body: str, 
     for offset in range(64):
         for n in range(offset % step, 301, step):
             piece = view[offset : offset + n]
-            assert outcome(call, twin, piece) == outcome(call, pure, piece), (offset, n)
+            expected = outcome(call, pure, piece)
+            for twin in twins():
+                assert outcome(call, twin, piece) == expected, (twin.kernel_name(), offset, n)
 
 
 def test_inplace_every_offset_and_length(pure: ModuleType, twin: ModuleType) -> None:
@@ -553,7 +557,7 @@ def test_encode_every_length(pure: ModuleType, twin: ModuleType, alphabet: str) 
 
 @pytest.mark.parametrize("name", list(_LENGTH_CALLS))
 @pytest.mark.parametrize("around", [4096, 65_536])
-def test_around_pages(pure: ModuleType, twin: ModuleType, around: int, name: str) -> None:
+def test_around_pages(pure: ModuleType, twins: Twins, around: int, name: str) -> None:
     call = _LENGTH_CALLS[name]
     bodies = [noise(around + 100), *(sample(alphabet, around).encode()[: around + 100] for alphabet in ALPHABETS)]
     for body in bodies:
@@ -561,7 +565,9 @@ def test_around_pages(pure: ModuleType, twin: ModuleType, around: int, name: str
         for offset in (0, 1, 31, 63):
             for n in (*range(around - 3, around + 4), around - 64, around + 33):
                 piece = view[offset : offset + n]
-                assert outcome(call, twin, piece) == outcome(call, pure, piece), (offset, n)
+                expected = outcome(call, pure, piece)
+                for twin in twins():
+                    assert outcome(call, twin, piece) == expected, (twin.kernel_name(), offset, n)
 
 
 # Values ---------------------------------------------------------------------------------------------------------------
@@ -637,10 +643,11 @@ def _trace(decoder: Any, pieces: Sequence[Any]) -> Iterator[Any]:
 
 
 def _decoders_agree(
-    pure: ModuleType, twin: ModuleType, kind: str, role: Role, options: dict[str, Any], pieces: Sequence[Any]
+    pure: ModuleType, twins: Twins, kind: str, role: Role, options: dict[str, Any], pieces: Sequence[Any]
 ) -> None:
-    ours, theirs = (getattr(codec, kind)(role, **options) for codec in (pure, twin))
-    assert list(_trace(theirs, pieces)) == list(_trace(ours, pieces)), pieces
+    expected = list(_trace(getattr(pure, kind)(role, **options), pieces))
+    for twin in twins():
+        assert list(_trace(getattr(twin, kind)(role, **options), pieces)) == expected, (twin.kernel_name(), pieces)
 
 
 def _splits(data: bytes, step: int) -> Iterator[list[bytes]]:
@@ -653,15 +660,13 @@ def _splits(data: bytes, step: int) -> Iterator[list[bytes]]:
 
 @_options
 @_roles
-def test_streams_cut_anywhere(
-    pure: ModuleType, twin: ModuleType, role: Role, kind: str, options: dict[str, Any]
-) -> None:
+def test_streams_cut_anywhere(pure: ModuleType, twins: Twins, role: Role, kind: str, options: dict[str, Any]) -> None:
     """At every place with the plainest options, and at every third with the others."""
     plainest = options == _OPTIONS[kind][0]
     for stream in STREAMS:
         data = stream.wire(role)
         for pieces in _splits(data, 8 if len(data) > 600 else 1 if plainest else 3):
-            _decoders_agree(pure, twin, kind, role, options, pieces)
+            _decoders_agree(pure, twins, kind, role, options, pieces)
 
 
 _FRAME_OPTIONS: tuple[dict[str, Any], ...] = (
@@ -712,67 +717,66 @@ def test_messages_in_a_buffer_cut_anywhere(pure: ModuleType, twin: ModuleType, s
 
 @pytest.mark.parametrize("role", [*ROLES, None], ids=lambda role: getattr(role, "value", "either"))
 @pytest.mark.parametrize("side", ROLES, ids=lambda role: f"for {role.value}")
-def test_frames_in_a_buffer_cut_anywhere(pure: ModuleType, twin: ModuleType, side: Role, role: Role | None) -> None:
+def test_frames_in_a_buffer_cut_anywhere(pure: ModuleType, twins: Twins, side: Role, role: Role | None) -> None:
     for stream in STREAMS:
         data = stream.wire(side)
         for cut in cuts(len(data))[:: 8 if len(data) > 600 else 3]:
             for options in _FRAME_OPTIONS:
                 for kind in (bytes, bytearray, memoryview):
-                    ours, theirs = (_parsed(codec, kind(data[:cut]), role=role, **options) for codec in (pure, twin))
-                    assert list(theirs) == list(ours), (data, cut)
+                    given = kind(data[:cut])
+                    expected = list(_parsed(pure, given, role=role, **options))
+                    for twin in twins():
+                        got = list(_parsed(twin, given, role=role, **options))
+                        assert got == expected, (twin.kernel_name(), data, cut)
 
 
 @_options
 @_roles
 def test_streams_for_the_other_side(
-    pure: ModuleType, twin: ModuleType, role: Role, kind: str, options: dict[str, Any]
+    pure: ModuleType, twins: Twins, role: Role, kind: str, options: dict[str, Any]
 ) -> None:
     other = Role.SERVER if role is Role.CLIENT else Role.CLIENT
     for stream in STREAMS[:40]:
         data = stream.wire(other)[:100]
-        _decoders_agree(pure, twin, kind, role, options, [data, data])
-        _decoders_agree(pure, twin, kind, role, options, bytewise(data))
+        _decoders_agree(pure, twins, kind, role, options, [data, data])
+        _decoders_agree(pure, twins, kind, role, options, bytewise(data))
 
 
 @_options
 @_roles
-def test_bad_texts_in_fragments(
-    pure: ModuleType, twin: ModuleType, role: Role, kind: str, options: dict[str, Any]
-) -> None:
+def test_bad_texts_in_fragments(pure: ModuleType, twins: Twins, role: Role, kind: str, options: dict[str, Any]) -> None:
     key = key_for(role)
     for text in BAD_TEXTS:
         for cut in range(len(text) + 1):
             data = frame(0x01, b"ok" + text[:cut], key) + frame(0x89, text[:9], key) + frame(0x80, text[cut:], key)
-            _decoders_agree(pure, twin, kind, role, options, [data])
-            _decoders_agree(pure, twin, kind, role, options, [data[:7], data[7:]])
+            _decoders_agree(pure, twins, kind, role, options, [data])
+            _decoders_agree(pure, twins, kind, role, options, [data[:7], data[7:]])
 
 
 @_options
 @_roles
-def test_headers_of_every_kind(
-    pure: ModuleType, twin: ModuleType, role: Role, kind: str, options: dict[str, Any]
-) -> None:
+def test_headers_of_every_kind(pure: ModuleType, twins: Twins, role: Role, kind: str, options: dict[str, Any]) -> None:
     """Every first byte with lengths of every form, and frames of their own after a short one."""
     for first in range(256):
         for second in (0x00, 0x7E, 0x7F, 0x85, 0xFE, 0xFF):
             for rest in (b"\0\0\0\0\0\0\0\5abcd", b"\x7f" + b"\xff" * 11):
-                _decoders_agree(pure, twin, kind, role, options, [bytes([first, second]) + rest])
+                _decoders_agree(pure, twins, kind, role, options, [bytes([first, second]) + rest])
 
 
 @_options
 @_roles
-def test_callers_mistakes(pure: ModuleType, twin: ModuleType, role: Role, kind: str, options: dict[str, Any]) -> None:
+def test_callers_mistakes(pure: ModuleType, twins: Twins, role: Role, kind: str, options: dict[str, Any]) -> None:
     """A wrong argument leaves a decoder as it was, be it fresh, in a frame, failed or closed."""
     key = key_for(role)
     wrong = (None, "text", 5, [1], memoryview(b"abcd")[::2], _released(b"x"))
     starts = (b"", frame(0x81, b"some text", key)[:-3], frame(0x83, b"", key), frame(0x88, b"", key), b"\x82")
     for start, mistake in product(starts, wrong):
         pieces = [start, mistake, frame(0x81, b"on", key), bytearray(frame(0x82, b"x", key)), mistake]
-        _decoders_agree(pure, twin, kind, role, options, pieces)
+        _decoders_agree(pure, twins, kind, role, options, pieces)
 
 
 @_roles
-def test_lengths_and_budgets(pure: ModuleType, twin: ModuleType, role: Role) -> None:
+def test_lengths_and_budgets(pure: ModuleType, twins: Twins, role: Role) -> None:
     """Promises up to 2**64, kept bytes and limits near 2**63."""
     key = key_for(role)
     lengths = (0, 1, 125, 126, 65_535, 65_536, 2**31, 2**32, 2**62, 2**63 - 2, 2**63 - 1, 2**63, 2**64 - 1)
@@ -780,9 +784,9 @@ def test_lengths_and_budgets(pure: ModuleType, twin: ModuleType, role: Role) -> 
         for length in lengths:
             for kept in (b"", b"x", b"0123456789"):
                 whole = [header(0x82, length, key) + b"abc"]
-                _decoders_agree(pure, twin, "FrameDecoder", role, {"max_frame_size": limit}, whole)
+                _decoders_agree(pure, twins, "FrameDecoder", role, {"max_frame_size": limit}, whole)
                 rest = [frame(0x02, kept, key), header(0x80, length, key), b"abc"]
-                _decoders_agree(pure, twin, "MessageDecoder", role, {"max_message_size": limit}, rest)
+                _decoders_agree(pure, twins, "MessageDecoder", role, {"max_message_size": limit}, rest)
 
 
 _PAYLOADS = st.one_of(
@@ -797,7 +801,7 @@ _FIRST_BYTES = st.one_of(
 
 
 @given(data=st.data())
-def test_any_stream_in_any_pieces(pure: ModuleType, twin: ModuleType, data: st.DataObject) -> None:
+def test_any_stream_in_any_pieces(pure: ModuleType, twins: Twins, data: st.DataObject) -> None:
     """Frames good and bad, of any options and limits, and any bytes between them."""
     role = data.draw(st.sampled_from(ROLES))
     kind = data.draw(st.sampled_from(sorted(_OPTIONS)))
@@ -809,4 +813,4 @@ def test_any_stream_in_any_pieces(pure: ModuleType, twin: ModuleType, data: st.D
     wire += data.draw(st.binary(max_size=5))
     borders = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=10)))
     pieces = [wire[start:end] for start, end in zip([0, *borders], [*borders, len(wire)], strict=True)]
-    _decoders_agree(pure, twin, kind, role, options, pieces)
+    _decoders_agree(pure, twins, kind, role, options, pieces)
