@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,8 @@ def test_every_server_echoes(endpoints: Endpoints, name: str, loop: str) -> None
 def test_the_contenders_of_a_case_do_the_same_work(endpoints: Endpoints, loop: str) -> None:
     cases = echo_cases(endpoints, loop)
     assert len({(case.group, case.name) for case in cases}) == len(cases)
-    for case in cases:
+    # The same calls again, by another clock, would say no more.
+    for case in [case for case in cases if case.subject.clock is None]:
         answers = {contender.run() for contender in case.contenders}
         assert len(answers) == 1, (case.group, case.name)
 
@@ -72,6 +74,40 @@ def test_servers_compress_where_they_are_told_to(name: str, compression: bool) -
 
     with ServerProcess(name, "asyncio", compression=compression) as server:
         asyncio.run(asyncio.wait_for(talk(server.port), _PATIENCE))
+
+
+def test_the_clock_of_a_server_counts_its_work(endpoints: Endpoints) -> None:
+    """Its work alone: not its rest, and not what another one does."""
+    sent, answer = encode_frame(Opcode.BINARY, b"x", key=KEY) * 64, encode_frame(Opcode.BINARY, b"x") * 64
+    idle = endpoints.cpu_time("websockets", "asyncio")
+    began = endpoints.cpu_time("aiohttp", "asyncio")
+    while (taken := endpoints.cpu_time("aiohttp", "asyncio") - began) < 0.2:
+        assert endpoints.echo("aiohttp", "asyncio", sent, len(answer)) == answer
+    assert endpoints.cpu_time("websockets", "asyncio") - idle < taken / 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process choose its CPU")
+def test_servers_and_client_share_a_cpu() -> None:
+    before = os.sched_getaffinity(0)
+    with Endpoints() as endpoints:
+        sent, answer = encode_frame(Opcode.BINARY, b"x", key=KEY), encode_frame(Opcode.BINARY, b"x")
+        endpoints.echo("websockets", "asyncio", sent, len(answer))
+        server, _ = endpoints._started("websockets", "asyncio")  # noqa: SLF001 - nobody else has to know it
+        (cpu,) = os.sched_getaffinity(server.pid)
+        assert {cpu} == os.sched_getaffinity(0) <= before
+    assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_each_work_is_timed_by_both_clocks(endpoints: Endpoints, loop: str) -> None:
+    cases = echo_cases(endpoints, loop)
+    by_wall = [case for case in cases if all(contender.clock is None for contender in case.contenders)]
+    by_cpu = [case for case in cases if all(contender.clock is not None for contender in case.contenders)]
+    assert len(by_wall) == len(by_cpu) == len(cases) / 2
+    assert sorted(str(case.contenders[0].args) for case in by_wall) == sorted(
+        str(case.contenders[0].args) for case in by_cpu
+    )
+    assert all("CPU time of the server" in case.group for case in by_cpu)
 
 
 def test_a_server_that_does_not_start() -> None:
@@ -121,7 +157,11 @@ def test_bench_endpoints(tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
     assert document["plan"]["clock"] == "perf_counter"
     # matplotlib writes each text as a comment beside its outlines.
     drawn = chart.read_text()
-    for name in (f"echo on {LOOPS[0]}, 64 in flight", "fastws callbacks / picows core", "fastws async / aiohttp"):
+    for name in (
+        f"echo on {LOOPS[0]}, 64 in flight",
+        "fastws callbacks / picows core",
+        "fastws async / aiohttp",
+    ):
         assert f"<!-- {name} -->" in drawn
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Contender:
         args: its positional arguments.
         around: makes the context in which its batches run, such as a kernel that is selected.
         value: turns what ``call`` returned into what every contender of the case must agree on.
+        clock: tells the seconds that count for it, or None for the plan's.
         goal: how many times as fast as this one the subject should be, or None.
         missing: why it cannot run here.
     """
@@ -41,6 +43,7 @@ class Contender:
     args: tuple[Any, ...] = ()
     around: Callable[[], AbstractContextManager[Any]] = nullcontext
     value: Callable[[Any], Any] = _same
+    clock: Callable[[], float] | None = None
     goal: float | None = None
     missing: str = ""
 
@@ -180,6 +183,8 @@ def _batch(contender: Contender, plan: Plan, *, rival: bool) -> Callable[[], flo
     """The batches of a contender, or why there are none."""
     if contender.call is None:
         return contender.missing
+    if contender.clock is not None:
+        plan = dataclasses.replace(plan, clock=contender.clock)
     try:
         with contender.around():
             loop = Loop(contender.call, contender.args, plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import select
 from contextlib import ExitStack
 from types import MappingProxyType
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastws.frames import Opcode
 
+from ..affinity import one_cpu
 from ..case import Case, Contender
 from ..payloads import KEY, KIB, message, size_name
 from .process import ServerProcess
@@ -31,6 +33,10 @@ FLIGHTS: Final = (1, 64)
 
 LOOPS: Final = ("asyncio", "uvloop")
 
+# What is timed: by the wall's clock, and by that of the server.
+_CPU: Final = "CPU time of the server for an echo"
+_CLOCKS: Final = ("echo", _CPU)
+
 # subject → rival → how many times as fast the subject should be, with one message in flight and with 64
 _RIVALS: Final[Mapping[str, Mapping[str, tuple[float | None, float | None]]]] = MappingProxyType(
     {
@@ -44,29 +50,39 @@ _RIVALS: Final[Mapping[str, Mapping[str, tuple[float | None, float | None]]]] = 
 
 
 class Endpoints:
-    """The servers that were asked for, each started once and with one connection, for the time of a ``with`` block."""
+    """The servers that were asked for, each started once and with one connection, for the time of a ``with`` block.
+
+    They and this thread share a CPU as long, see ``one_cpu``.
+    """
 
     def __init__(self) -> None:
-        self._connections: dict[tuple[str, str], socket.socket] = {}
+        self._servers: dict[tuple[str, str], tuple[ServerProcess, socket.socket]] = {}
         self._open = ExitStack()
 
     def __enter__(self) -> Endpoints:
+        self._open.enter_context(one_cpu())
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
-        self._connections.clear()
+        self._servers.clear()
 
     def echo(self, name: str, loop: str, sent: bytes, expected: int) -> bytes:
         """Send bytes to a server and read so many back."""
-        connection = self._connections.get((name, loop))
-        if connection is None:
-            connection = self._connections[name, loop] = self._connect(name, loop)
+        _, connection = self._started(name, loop)
         return _exchange(connection, sent, expected)
 
-    def _connect(self, name: str, loop: str) -> socket.socket:
-        server = self._open.enter_context(ServerProcess(name, loop))
-        return self._open.enter_context(server.connect())
+    def cpu_time(self, name: str, loop: str) -> float:
+        """Seconds of CPU time that a server has taken so far."""
+        server, _ = self._started(name, loop)
+        return server.cpu_time()
+
+    def _started(self, name: str, loop: str) -> tuple[ServerProcess, socket.socket]:
+        started = self._servers.get((name, loop))
+        if started is None:
+            server = self._open.enter_context(ServerProcess(name, loop))
+            started = self._servers[name, loop] = server, self._open.enter_context(server.connect())
+        return started
 
 
 def _exchange(connection: socket.socket, sent: bytes, expected: int) -> bytes:
@@ -92,20 +108,22 @@ def _exchange(connection: socket.socket, sent: bytes, expected: int) -> bytes:
 
 
 def echo_cases(endpoints: Endpoints, loop: str) -> list[Case]:
-    """A case for each subject, number in flight, size and shape.
+    """A case for each subject, clock, number in flight, size and shape.
 
-    The clock for them is the wall's: a batch waits for another process.
+    The wall's clock tells how long a message takes, there and back, with the client's part. The server's CPU time tells
+    how many messages a server can bear.
     """
     return [
-        _case(endpoints, loop, subject, flight, shape, size)
+        _case(endpoints, loop, subject, clock, flight, shape, size)
         for subject in _RIVALS
+        for clock in _CLOCKS
         for flight in FLIGHTS
         for size in _SIZES
         for shape in _SHAPES
     ]
 
 
-def _case(endpoints: Endpoints, loop: str, subject: str, flight: int, shape: str, size: int) -> Case:
+def _case(endpoints: Endpoints, loop: str, subject: str, clock: str, flight: int, shape: str, size: int) -> Case:
     from fastws import encode_frame
 
     payload = message(shape, size)
@@ -116,14 +134,22 @@ def _case(endpoints: Endpoints, loop: str, subject: str, flight: int, shape: str
     def contender(name: str, goal: float | None = None) -> Contender:
         lacking = missing(name)
         call: Callable[..., Any] | None = None if lacking else endpoints.echo
-        return Contender(name, call, (name, loop, sent, len(answer)), goal=goal, missing=lacking and f"needs {lacking}")
+        return Contender(
+            name,
+            call,
+            (name, loop, sent, len(answer)),
+            clock=functools.partial(endpoints.cpu_time, name, loop) if clock == _CPU else None,
+            goal=goal,
+            missing=lacking and f"needs {lacking}",
+        )
 
     rivals = [contender(name, goals[FLIGHTS.index(flight)]) for name, goals in _RIVALS[subject].items()]
     return Case(
-        f"{subject}: echo on {loop}, {flight} in flight",
+        f"{subject}: {clock} on {loop}, {flight} in flight",
         f"{shape}, {size_name(size)}",
         (contender(subject), *rivals),
         "message",
         flight,
-        short=size == 32 and shape == "ASCII",
+        # What the chart shows.
+        short=clock != _CPU and size == 32 and shape == "ASCII",
     )

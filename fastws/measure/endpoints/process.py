@@ -40,6 +40,11 @@ class ServerProcess(PythonProcess):
             raise RuntimeError(f"the server {name!r} did not start")
         self.port = int(line)
 
+    def cpu_time(self) -> float:
+        """Seconds of CPU time that the server has taken so far."""
+        self.write_line("")
+        return float(self.read_line())
+
     def connect(self) -> socket.socket:
         """An open WebSocket connection."""
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE)

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -202,7 +203,7 @@ def missing(name: str) -> str:
 
 
 def serve(name: str, loop: str, *, compression: bool) -> None:
-    """Run a server until standard input ends.
+    """Run a server until standard input ends; each line of it is answered with the CPU seconds of this process.
 
     Args:
         name: of ``SERVERS``.
@@ -216,7 +217,7 @@ def serve(name: str, loop: str, *, compression: bool) -> None:
         print(await start(compression), flush=True)
         await asyncio.Event().wait()
 
-    threading.Thread(target=_end_with_input, daemon=True).start()
+    threading.Thread(target=_follow_input, daemon=True).start()
     if loop == "uvloop":
         import uvloop
 
@@ -225,8 +226,9 @@ def serve(name: str, loop: str, *, compression: bool) -> None:
         asyncio.run(run())
 
 
-def _end_with_input() -> None:
-    sys.stdin.read()
+def _follow_input() -> None:
+    for _ in sys.stdin:
+        print(time.process_time(), flush=True)
     # Connections may still be open; nobody waits for them.
     os._exit(0)
 
