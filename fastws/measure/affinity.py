@@ -17,8 +17,8 @@ __all__ = ["one_cpu"]
 def one_cpu() -> Iterator[None]:
     """Keep this thread, and the processes that it starts, on one and the same CPU, where the system lets one choose.
 
-    Two processes that wake each other for each message take up to three times as long, CPU time too, when they are on two
-    CPUs that fall asleep between; and the system decides anew in each run whether they are.
+    Two processes that wake each other for each message take up to three times as long, CPU time too, when they are on
+    two CPUs that fall asleep between; and the system decides anew in each run whether they are.
     """
     if sys.platform != "linux":
         yield
