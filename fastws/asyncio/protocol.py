@@ -72,8 +72,10 @@ class Endpoint(asyncio.Protocol, asyncio.BufferedProtocol):
         "_flush_scheduled",
         "_gathered",
         "_is_held",
+        "_is_lost",
         "_keepalive",
         "_loop",
+        "_lost",
         "_open_timer",
         "_ping_data",
         "_ping_sent",
@@ -117,6 +119,9 @@ class Endpoint(asyncio.Protocol, asyncio.BufferedProtocol):
         self._gathered = 0
         # Whether nothing is written for now: the peer's end is not answered before what came in front of it.
         self._is_held = False
+        # Whether the transport is lost, and who waits for that.
+        self._is_lost = False
+        self._lost: asyncio.Future[None] | None = None
         self._open_timer: asyncio.TimerHandle | None = None
         self._close_timer: asyncio.TimerHandle | None = None
         self._keepalive: asyncio.TimerHandle | None = None
@@ -227,6 +232,14 @@ class Endpoint(asyncio.Protocol, asyncio.BufferedProtocol):
         if not self._reading:
             self._flush()
 
+    async def wait_closed(self) -> None:
+        """Until the connection is lost."""
+        if self._is_lost:
+            return
+        if self._lost is None:
+            self._lost = self._loop.create_future()
+        await asyncio.shield(self._lost)
+
     def abort(self) -> None:
         """Drop the connection."""
         if self.transport is not None:
@@ -273,6 +286,15 @@ class Endpoint(asyncio.Protocol, asyncio.BufferedProtocol):
         self._handle(self.connection.receive_eof())
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the connection tells how it ended
+        self._is_lost = True
+        try:
+            self._tell_lost()
+        finally:
+            if self._lost is not None:
+                self._lost.set_result(None)
+
+    def _tell_lost(self) -> None:
+        """Tell it to the connection, to whoever waits, and to the program."""
         if self.connection.state is not _CLOSED:
             self._handle(self.connection.receive_eof())
         for timer in (self._open_timer, self._close_timer, self._keepalive):
@@ -466,27 +488,6 @@ class WebSocketProtocol(Endpoint):
     callback raises an exception, that is logged ("fastws.asyncio"), and the connection closed with 1011; to answer what
     comes while it is closing is no fault. Arguments and attributes are those of ``Endpoint``.
     """
-
-    # Whether the transport is lost, and who waits for that.
-    _is_lost = False
-    _lost: asyncio.Future[None] | None = None
-
-    async def wait_closed(self) -> None:
-        """Until the connection is lost."""
-        if self._is_lost:
-            return
-        if self._lost is None:
-            self._lost = self._loop.create_future()
-        await asyncio.shield(self._lost)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._is_lost = True
-        lost, self._lost = self._lost, None
-        try:
-            super().connection_lost(exc)
-        finally:
-            if lost is not None:
-                lost.set_result(None)
 
     def send(self, data: Any) -> None:
         """Send a message: ``str`` is text, bytes-like is binary.

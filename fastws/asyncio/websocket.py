@@ -83,7 +83,6 @@ class WebSocket(Endpoint):
         self._fragmented: asyncio.Future[None] | None = None
         # Pings that are not answered: when they were sent, and who waits.
         self._pings: dict[bytes, tuple[float, asyncio.Future[float]]] = {}
-        self._lost: asyncio.Future[None] = self._loop.create_future()
         # What the transport says it was lost by.
         self._lost_by: Exception | None = None
 
@@ -219,7 +218,7 @@ class WebSocket(Endpoint):
 
     def _next_arrival(self) -> asyncio.Future[None]:
         """To be awaited by who finds too little in the queue."""
-        if self._lost.done():
+        if self._is_lost:
             raise self._closed_error()
         # Whoever waits has nothing more to say for now.
         self._is_held = False
@@ -420,10 +419,6 @@ class WebSocket(Endpoint):
         self.start_close(code, reason)
         await self.wait_closed()
 
-    async def wait_closed(self) -> None:
-        """Until the connection is lost."""
-        await asyncio.shield(self._lost)
-
     async def __aenter__(self) -> WebSocket:
         return self
 
@@ -542,8 +537,6 @@ class WebSocket(Endpoint):
                 # Nobody has to wait for it.
                 answered.exception()
         self._pings.clear()
-        if not self._lost.done():
-            self._lost.set_result(None)
         self._wake()
 
     def _schedule_flush(self) -> None:
