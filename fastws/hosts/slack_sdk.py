@@ -1,6 +1,6 @@
 """slack-sdk's builtin client of Socket Mode: frames received, frames built.
 
-Tried with 3.19.5, 3.27.2, 3.33.5 and 3.47.0. ``_REPLACED`` lists what is replaced, and ``_KNOWN`` what the replacements
+Tried with 3.19.5, 3.27.2, 3.33.5, 3.47.0 and 3.48.0. ``_REPLACED`` lists what is replaced, and ``_KNOWN`` what the replacements
 rely on. ``fastws.restore("slack-sdk")`` undoes it, also for connections that are open. The other clients of Socket Mode
 use websocket-client, aiohttp and websockets.
 
@@ -42,7 +42,7 @@ _KNOWN: Final[dict[str, tuple[str, ...]]] = {
     "socket_mode.builtin.internals._receive_messages": ("16a7efc082132313", "eaead08552704e32"),
     "socket_mode.builtin.internals._fetch_messages": ("10a32212dfe19090", "02fdc00cefa8f522"),
     "socket_mode.builtin.internals._append_message": ("0f9028715e9ec4eb",),
-    "socket_mode.builtin.internals._build_data_frame_for_sending": ("e1a20aa21aab8370",),
+    "socket_mode.builtin.internals._build_data_frame_for_sending": ("e1a20aa21aab8370", "086c914cc3733825"),
 }
 
 
@@ -132,7 +132,8 @@ def _read_payload(receive: Callable[[], Any], begun: bytes, length: int) -> tupl
 
 def _make_build_data_frame_for_sending(plain: FunctionType, backend: ModuleType) -> Any:
     encode_frame, choices, opcodes, largest_control = backend.encode_frame, _SYSTEM_CHOICES, (0, 1, 2, 8, 9, 10), 125
-    zero, one, largest, values = 0, 1, 65535, range(256)
+    zero, one, largest, values = 0, 1, _largest_payload(plain), range(256)
+    encode_text = str.encode if backend.kernel_name() == "none" else backend.encode_text
 
     def _build_data_frame_for_sending(
         payload: Any, opcode: Any, fin: Any = 1, rsv1: Any = 0, rsv2: Any = 0, rsv3: Any = 0, masked: Any = 1
@@ -147,12 +148,17 @@ def _make_build_data_frame_for_sending(plain: FunctionType, backend: ModuleType)
             and masked is one
             and random.choices == choices
         ):
-            data = payload.encode("utf-8") if type(payload) is str else payload
+            data = encode_text(payload) if type(payload) is str else payload
             if type(data) is bytes and len(data) <= (largest_control if opcode & 8 else largest):
                 return encode_frame(opcode, data, key=bytes(choices(values, k=4)))
         return plain(payload, opcode, fin, rsv1, rsv2, rsv3, masked)
 
     return _build_data_frame_for_sending
+
+
+def _largest_payload(plain: FunctionType) -> int:
+    """The length in bytes up to which the host can build a frame: before 3.48 it had no 64-bit lengths."""
+    return sys.maxsize if "!BQ" in plain.__code__.co_consts else 65_535
 
 
 # The adapter ----------------------------------------------------------------------------------------------------------
@@ -175,7 +181,7 @@ HOST: Final = Host(
     name="slack-sdk",
     distribution="slack-sdk",
     package="slack_sdk",
-    tried="3.19.5 to 3.47.0",
+    tried="3.19.5 to 3.48.0",
     depth="frame",
     replaces=tuple([f"slack_sdk.{path}" for path in _REPLACED]),
     cannot_reach="text is decoded by the function that runs the client; only its builtin client has frames of its own",
