@@ -48,6 +48,8 @@ def _show(told: Status) -> None:
         if host.accelerated:
             print(f"\n{host.name}")
             print(f"  replaces      {', '.join(host.replaces)}")
+            if host.left:
+                print(f"  left to it    {', '.join(host.left)}")
             print(f"  out of reach  {host.cannot_reach}")
 
 

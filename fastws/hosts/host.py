@@ -143,7 +143,10 @@ class HostStatus:
         tried: the versions that the adapter was tried with.
         accelerated: whether it is replaced now.
         depth: how deep, where it is accelerated: ``"mask"``, ``"frame"`` or ``"protocol"``; None otherwise.
-        replaces: what the adapter replaces, one path each.
+        replaces: what the adapter replaces, one path each; where the host is accelerated, what of it is replaced in
+            this process, or will be when the program imports it.
+        left: the rest, which stays the host's own here: this twin of the codec is not faster, or the host uses
+            something else in its place.
         cannot_reach: what stays the host's own.
         reason: why it is not accelerated, or None where it is.
         awaited: whether it will be accelerated when the program imports it.
@@ -156,6 +159,7 @@ class HostStatus:
     accelerated: bool
     depth: str | None
     replaces: tuple[str, ...]
+    left: tuple[str, ...]
     cannot_reach: str
     reason: str | None
     awaited: bool = False

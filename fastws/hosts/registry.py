@@ -81,6 +81,7 @@ class _State:
 
 _states: Final[dict[str, _State]] = {name: _State() for name in _ADAPTERS}
 _NOT_YET: Final = "not imported yet"
+_NOTHING: Final = "this twin of the codec has nothing faster than what the host does itself"
 
 _late: Callable[[HostStatus], None] | None = None
 
@@ -299,14 +300,15 @@ def _replace_all(names: Sequence[str], *, must: bool) -> tuple[str, ...]:
                     _put_back(each)
                 raise
         else:
-            done.append(name)
+            state.refused = None if state.replaced else _NOTHING
+            if state.replaced:
+                done.append(name)
     return tuple(done)
 
 
 def _replace(name: str) -> None:
     _put_back(name)
     _put(name, _host(name).seams(backend))
-    _states[name].refused = None
 
 
 def _replace_parts(name: str) -> None:
@@ -361,6 +363,7 @@ def _installed(host: Host) -> str | None:
 def _status(host: Host, probe: bool) -> HostStatus:
     installed = _installed(host)
     reason = _why_not(host, installed, probe)
+    replaces = _replaces(host) if reason is None else host.replaces
     return HostStatus(
         name=host.name,
         distribution=host.distribution,
@@ -368,11 +371,26 @@ def _status(host: Host, probe: bool) -> HostStatus:
         tried=host.tried,
         accelerated=reason is None,
         depth=host.depth if reason is None else None,
-        replaces=host.replaces,
+        replaces=replaces,
+        left=tuple([path for path in host.replaces if path not in replaces]),
         cannot_reach=host.cannot_reach,
         reason=reason,
         awaited=reason == _NOT_YET,
     )
+
+
+def _replaces(host: Host) -> tuple[str, ...]:
+    """The paths of an adapter that are replaced, and those that will be once the program imports a part of the host."""
+    state = _states[host.name]
+    replaced = {seam.path for seam, _ in state.replaced}
+    awaited = host.parts and set(host.parts) != state.parts
+    return tuple([path for path in host.replaces if path in replaced or (awaited and not _is_imported(path))])
+
+
+def _is_imported(path: str) -> bool:
+    """Whether the module that a path leads to, or leads through, was imported."""
+    owner = path.rpartition(".")[0]
+    return owner in sys.modules or owner.rpartition(".")[0] in sys.modules
 
 
 def _why_not(host: Host, installed: str | None, probe: bool) -> str | None:
@@ -385,7 +403,8 @@ def _why_not(host: Host, installed: str | None, probe: bool) -> str | None:
         return "not installed"
     if probe and all(module in sys.modules for module in host.modules):
         try:
-            host.seams(backend)
+            if not host.seams(backend):
+                return _NOTHING
         except HostError as error:
             return str(error)
     elif state.refused is not None:

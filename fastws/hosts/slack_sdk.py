@@ -1,8 +1,8 @@
 """slack-sdk's builtin client of Socket Mode: frames received, frames built.
 
-Tried with 3.19.5, 3.27.2, 3.33.5, 3.47.0 and 3.48.0. ``_REPLACED`` lists what is replaced, and ``_KNOWN`` what the replacements
-rely on. ``fastws.restore("slack-sdk")`` undoes it, also for connections that are open. The other clients of Socket Mode
-use websocket-client, aiohttp and websockets.
+Tried with 3.19.5, 3.27.2, 3.33.5, 3.47.0 and 3.48.0. ``_REPLACED`` lists what is replaced, and ``_KNOWN`` what the
+replacements rely on. ``fastws.restore("slack-sdk")`` undoes it, also for connections that are open. The other clients
+of Socket Mode use websocket-client, aiohttp and websockets.
 
 Every replacement does the usual case, exactly as the host would, and leaves the others to the host's own function: line
 feeds between frames, headers that arrive in pieces, masked frames, the end of the stream, keys of a ``random.choices``

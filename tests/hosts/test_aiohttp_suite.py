@@ -72,7 +72,9 @@ def run(tests: Path, folder: Path, patterns: tuple[str, ...], extensions: str) -
     assert told["plain"]["hits"] == {}
     for backend in BACKENDS:
         assert told[backend]["backend"] == backend
-        assert told[backend]["accelerated"] == ["aiohttp"]
+        # Where aiohttp is compiled the pure twin has nothing that is faster.
+        nothing = backend == "python" and extensions == "with extensions"
+        assert told[backend]["accelerated"] == ([] if nothing else ["aiohttp"])
     return told
 
 

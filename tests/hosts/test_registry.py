@@ -8,6 +8,7 @@ import inspect
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from fastws import report
 from fastws.hosts import HostError, accelerate, accelerated, host_status, registry, restore, shape
 from fastws.hosts.host import Seam
 from fresh import run_python
+from suites import BACKENDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -431,6 +433,52 @@ def test_every_path_that_is_named_is_replaced() -> None:
     modules = [f"{owner.__name__}.{name}" for owner, name in PLACES if isinstance(owner, ModuleType)]
     classes = [f"{owner.__module__}.{owner.__qualname__}.{name}" for owner, name in PLACES if isinstance(owner, type)]
     assert set(only_status().replaces) <= {*modules, *classes}
+    assert not only_status().left
+
+
+# Two hosts of which the pure twin leaves something, and one of which it leaves nothing.
+_REPLACED_AND_LEFT = """
+    import warnings
+    warnings.simplefilter("ignore")
+    from fastws.hosts import accelerate, host_status
+    for name in ("aiohttp", "eventlet", "websockets"):
+        before, = (status for status in host_status() if status.name == name)
+        done = accelerate(name)
+        after, = (status for status in host_status() if status.name == name)
+        assert done == ((name,) if after.accelerated else ())
+        assert sorted(before.replaces) == sorted(after.replaces + after.left)
+        print(name, after.accelerated, *after.left)
+"""
+
+
+@pytest.mark.parametrize("twin", BACKENDS)
+def test_status_tells_what_is_left_to_a_host(twin: str) -> None:
+    # What resolves names for eventlet does not bear every other package.
+    environment = {"FASTWS_NO_EXTENSIONS": "" if twin == "native" else "1", "EVENTLET_NO_GREENDNS": "yes"}
+    told = [line.split() for line in run_python(_REPLACED_AND_LEFT, **environment).splitlines()]
+    pack_message = "eventlet.websocket.RFC6455WebSocket._pack_message"
+    if twin == "native":
+        expected = [["aiohttp", "True"], ["eventlet", "True"], ["websockets", "True"]]
+    else:
+        expected = [told[0], ["eventlet", "True", pack_message], ["websockets", "True"]]
+        assert told[0][1] == str(not _aiohttp_is_compiled())
+    assert told == expected
+
+
+def _aiohttp_is_compiled() -> bool:
+    helpers = importlib.import_module("aiohttp._websocket.helpers")
+    return bool(helpers.websocket_mask is not helpers._websocket_mask_python)  # noqa: SLF001
+
+
+def test_a_host_that_nothing_is_replaced_of_is_not_accelerated(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = replace(registry._host(HOST), seams=lambda _: [])  # noqa: SLF001
+    monkeypatch.setattr(registry, "_host", lambda _: nothing)
+    reason = "this twin of the codec has nothing faster than what the host does itself"
+    (told, *_) = report.status(probe=True).hosts
+    assert (told.accelerated, told.reason) == (False, reason)
+    assert accelerate() == ()
+    (told, *_) = report.status().hosts
+    assert (told.accelerated, told.depth, told.reason, told.awaited) == (False, None, reason, False)
 
 
 # Counting -------------------------------------------------------------------------------------------------------------
