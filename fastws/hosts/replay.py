@@ -7,9 +7,22 @@ known outcome once; everything else, and every later call, goes to the object it
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
-__all__ = ["Replay"]
+__all__ = ["Replay", "raise_again"]
+
+
+def raise_again(error: BaseException) -> NoReturn:
+    """Raise an exception that was caught already, as it was: what it names as its context is left alone.
+
+    Whoever calls this keeps no other name for it: a traceback and its exception would keep each other alive.
+    """
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context
+        del error, context
 
 
 class Replay:
@@ -47,6 +60,6 @@ class Replay:
         if failure is None:
             return outcome
         try:
-            raise failure
+            raise_again(failure)
         finally:
-            del failure  # a traceback and its exception would keep each other alive
+            del failure

@@ -125,3 +125,27 @@ def _trio(compression: Any, last: Callable[[Any], Awaitable[Any]]) -> Any:
 def test_trio_over_a_socket(compression: Any, last: Callable[[Any], Awaitable[Any]]) -> None:
     results, _ = same(lambda: _trio(compression, last))
     assert results[:2] == [("str", "hello"), ("str", "héllo")]
+
+
+def test_cancelled_when_the_end_has_come() -> None:
+    """Who waits is told of the end that came first."""
+
+    async def run() -> Any:
+        assembler: Any = websockets.trio.messages.Assembler()
+        scope, told_of = trio.CancelScope(), []
+
+        async def get() -> None:
+            with scope:
+                try:
+                    await assembler.get()
+                except EOFError as error:
+                    told_of.append((str(error), type(error.__context__)))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(get)
+            await trio.testing.wait_all_tasks_blocked()
+            assembler.close()
+            scope.cancel()
+        return told_of, scope.cancelled_caught, assembler.get_in_progress
+
+    assert same(lambda: trio.run(run))[0]

@@ -9,14 +9,16 @@ Every replacement does the usual case, exactly as the host would, and leaves the
 ends a connection (errors, the end of the stream, the peer's close frame), the log and the extensions of users are
 always the host's, and so are the zlib objects of permessage-deflate; after an error the host's function goes on, with a
 ``StandIn`` that makes it meet that error. Honoured are the methods that subclasses override (``recv_frame``,
-``send_frame``, ``send_context``, ``drain``, the assemblers' ``maybe_pause`` and ``maybe_resume``), a
-``secrets.token_bytes`` that somebody has replaced, and ``decode`` and ``encode`` of an extension, replaced at any time.
-Whoever looks at the reader's buffer finds what the host would have left in it.
+``send_frame``, ``close_expected``, ``send_context``, ``drain``; the assemblers' ``maybe_pause`` and ``maybe_resume``
+are called where they have something to do), a ``secrets.token_bytes`` that somebody has replaced, and ``decode`` and
+``encode`` of an extension, replaced at any time. Whoever looks at the reader's buffer finds what the host would have
+left in it.
 
 Out of reach: a connection goes on with the parser that it was opened with, until it is put back; only its frames are
 parsed faster if it was opened before. What is merged here is no longer called for usual frames, so patching it on the
-class after ``accelerate`` has no effect: the steps of ``StreamReader``, ``Frame.parse``, ``Frame.serialize`` and
-``Protocol.recv_frame`` for data frames, ``apply_mask``, ``SimpleQueue`` where a message waits already.
+class after ``accelerate`` has no effect: the steps of ``StreamReader``, ``Frame.parse``, ``Frame.serialize``,
+``Frame.check`` and ``Protocol.recv_frame`` for data frames, ``apply_mask``, ``SimpleQueue`` where a message waits
+already.
 """
 
 from __future__ import annotations

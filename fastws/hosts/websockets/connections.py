@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .frames import make_encoder, system_keys
 from .stand_in import HeldLock, StandIn, raising
@@ -39,8 +38,8 @@ def _make_write(module: ModuleType, backend: ModuleType) -> Callable[[Any, Any, 
     package = module.__name__.partition(".")[0]
     host: Any = sys.modules[f"{package}.protocol"]
     frames = sys.modules[f"{package}.frames"]
-    client, send_frame = host.CLIENT, host.Protocol.send_frame
-    encode_frame, new_key, random, drawn = make_encoder(frames, backend), backend.new_key, secrets, system_keys()
+    client, send_frame, frame_class = host.CLIENT, host.Protocol.send_frame, host.Frame
+    encode_frame, new_key, drawn = make_encoder(frames, backend), backend.new_key, system_keys(frames)
     bytes_like = (bytes, bytearray, memoryview)
     encode_text = str.encode if backend.kernel_name() == "none" else backend.encode_text
 
@@ -64,7 +63,8 @@ def _make_write(module: ModuleType, backend: ModuleType) -> Callable[[Any, Any, 
                     or getattr(send, "__func__", None)
                     is not (host.Protocol.send_text if as_text else host.Protocol.send_binary)
                     or getattr(protocol.send_frame, "__func__", None) is not send_frame
-                    or (is_client and random.token_bytes is not drawn)
+                    or host.Frame is not frame_class
+                    or (is_client and frames.secrets.token_bytes is not drawn)
                 ):
                     key = new_key() if is_client else None
                     protocol.writes.append(encode_frame(1 if as_text else 2, message, key=key))
@@ -107,32 +107,51 @@ def _make_asyncio_begin(plain: Any, backend: ModuleType) -> Callable[[Any, Any, 
     write, is_open = _make_write(module, backend), module.OPEN
     is_sending = attrgetter(next(name for name in _SENDING if name in plain.__code__.co_names))
     send_context, drain = module.Connection.send_context, module.Connection.drain
+    close_expected = sys.modules[f"{module.__name__.partition('.')[0]}.protocol"].Protocol.close_expected
 
     def begin(self: Any, message: Any, text: Any) -> Awaitable[None] | None:
         """Send a message; returns what is still to be waited for, if anything."""
-        kind, protocol = type(self), self.protocol
-        if (
-            kind.send_context is not send_context
-            or kind.drain is not drain
-            or is_sending(self) is not None
-            or protocol.state is not is_open
-        ):
+        protocol = self.protocol
+        try:
+            usual = (
+                self.send_context.__func__ is send_context
+                and self.drain.__func__ is drain
+                and protocol.close_expected.__func__ is close_expected
+                and is_sending(self) is None
+                and protocol.state is is_open
+            )
+        except AttributeError:
+            usual = False  # one of them is no method
+        if not usual:
             return plain(self, message, text=text)  # type: ignore[no-any-return]
         try:
             written = write(protocol, message, text)
         except Exception as error:
-            return _fail(send_context(self), error)
+            return _fail(send_context(_begun(self, is_open)), error)
         if not written:
             return plain(self, message, text=text)  # type: ignore[no-any-return]
+        if protocol.state is not is_open:
+            return _pass(send_context(_begun(self, is_open)))
         try:
             self.send_data()
         except Exception as error:
-            return _pass(send_context(StandIn(self, send_data=raising(error))))
+            return _pass(send_context(_begun(self, is_open, stays=True, send_data=raising(error))))
         if self.paused or self.transport.is_closing():
-            return _pass(send_context(StandIn(self, send_data=lambda: None)))
+            return _pass(send_context(_begun(self, is_open, stays=True, send_data=lambda: None)))
         return None
 
     return begin
+
+
+def _begun(connection: Any, is_open: Any, *, stays: bool = False, **own: Any) -> StandIn:
+    """A connection that was open when sending began, whatever became of it since.
+
+    Args:
+        stays: whether it was once the message was made, too.
+        own: what else differs.
+    """
+    expected = {"close_expected": lambda: False} if stays else {}
+    return StandIn(connection, protocol=StandIn(connection.protocol, state=is_open, **expected), **own)
 
 
 async def _pass(context: Any) -> None:
@@ -165,39 +184,68 @@ def make_sync_send(plain: FunctionType, backend: ModuleType) -> Any:
     return send if _makes_text_optional_by_name(plain) else send_by_position
 
 
+# What became of a message, see `_make_attempt`: the host has nothing more to do, or all of it.
+_Outcome: TypeAlias = "tuple[bool, Callable[..., Any] | None]"
+_ALL_DONE: Final[_Outcome] = (True, None)
+_NOTHING_DONE: Final[_Outcome] = (False, None)
+
+
 def _make_sync_finish(plain: Any, backend: ModuleType) -> Callable[[Any, Any, Any], None]:
     module: Any = sys.modules[plain.__module__]
-    write, is_open = _make_write(module, backend), module.OPEN
-    send_context = module.Connection.send_context
+    attempt, is_open, send_context = _make_attempt(module, backend), module.OPEN, module.Connection.send_context
+    close_expected = sys.modules[f"{module.__name__.partition('.')[0]}.protocol"].Protocol.close_expected
 
     def finish(self: Any, message: Any, text: Any) -> None:
-        if type(self).send_context is not send_context:
+        protocol, mutex = self.protocol, self.protocol_mutex
+        if (
+            getattr(self.send_context, "__func__", None) is not send_context
+            or getattr(protocol.close_expected, "__func__", None) is not close_expected
+        ):
             plain(self, message, text=text)
             return
-        protocol, mutex, failure, written = self.protocol, self.protocol_mutex, None, False
+        held, done = False, _NOTHING_DONE
         mutex.acquire()
         try:
             if protocol.state is is_open and not self.send_in_progress:
-                try:
-                    written = write(protocol, message, text)
-                    if written:
-                        self.send_data()
-                except Exception as error:
-                    failure = error
+                done = attempt(self, protocol, message, text)
+                held = done is not _NOTHING_DONE and done is not _ALL_DONE
         finally:
-            if failure is None:
+            if not held:
                 mutex.release()
-        if failure is not None:
+        if held:
             # The host goes on from here with the lock, which it gives back.
-            fail = raising(failure)
-            del failure
-            stand_in = StandIn(self, protocol_mutex=HeldLock(mutex))
-            if written:
-                with send_context(StandIn(stand_in, send_data=fail)):
-                    return
-            with send_context(stand_in):
-                fail()
-        elif not written:
+            go_on(StandIn(self, protocol_mutex=HeldLock(mutex)), *done)
+        elif done is _NOTHING_DONE:
             plain(self, message, text=text)
 
+    def go_on(connection: Any, made: bool, fail: Callable[..., Any] | None) -> None:
+        own = {"send_data": fail} if made else {}
+        with send_context(_begun(connection, is_open, stays=made, **own)):
+            if fail is not None and not made:
+                fail()
+
     return finish
+
+
+def _make_attempt(module: ModuleType, backend: ModuleType) -> Callable[[Any, Any, Any, Any], _Outcome]:
+    host: Any = module
+    write, is_open = _make_write(module, backend), host.OPEN
+
+    def attempt(connection: Any, protocol: Any, message: Any, text: Any) -> _Outcome:
+        """Make a message and send it.
+
+        Returns: whether it was made and left the connection open, and what raises the exception that was met.
+        """
+        made = False
+        try:
+            if not write(protocol, message, text):
+                return _NOTHING_DONE
+            made = protocol.state is is_open
+            if not made:
+                return made, None
+            connection.send_data()
+        except Exception as error:
+            return made, raising(error)
+        return _ALL_DONE
+
+    return attempt

@@ -150,19 +150,23 @@ def make_encoder(module: ModuleType, backend: ModuleType) -> Callable[..., bytes
     return encode_frame
 
 
-def system_keys() -> Any:
+def system_keys(module: ModuleType) -> Any:
     """What the host draws masking keys with, unless a test has replaced it; what equals nothing otherwise.
 
     Where it stands there unreplaced, keys may come from the codec as well.
+
+    Args:
+        module: the host's ``frames``, in which it stands.
     """
-    found = secrets.token_bytes
+    host: Any = module
+    found = host.secrets.token_bytes
     return found if getattr(found, "__globals__", None) is vars(secrets) else object()
 
 
 def make_serialize(plain: FunctionType, backend: ModuleType) -> Any:
     module = sys.modules[plain.__module__]
     opcode_class, first_control = module.Opcode, 8
-    encode_frame, new_key, drawn = make_encoder(module, backend), backend.new_key, system_keys()
+    encode_frame, new_key, drawn = make_encoder(module, backend), backend.new_key, system_keys(module)
     is_flat, checked, largest_control = _is_flat, _checked, 125
 
     def serialize(self: Any, *, mask: Any, extensions: Any = None) -> Any:

@@ -77,6 +77,10 @@ def gathering_reader(plain: Any) -> Any:
             self.__class__ = plain
             own["buffer"] = value
 
+        def __reduce_ex__(self, protocol: Any) -> Any:
+            _ = self.buffer
+            return self.__reduce_ex__(protocol)
+
     StreamReader.__qualname__, StreamReader.__module__ = plain.__qualname__, plain.__module__
     return StreamReader
 

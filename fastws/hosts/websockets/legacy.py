@@ -26,9 +26,10 @@ def make_read(plain: FunctionType, backend: ModuleType) -> Any:
     opcodes = {int(opcode): opcode for opcode in module.frames.Opcode}
     (parse_frame, _), whole, sides = make_frame_parsers(module, backend), _whole_stream, (Role.CLIENT, Role.SERVER)
     codec_error, no_limit = CodecError, MAX_PAYLOAD
+    readexactly = asyncio.StreamReader.readexactly
 
     async def read(cls: Any, reader: Any, *, mask: Any, max_size: Any = None, extensions: Any = None) -> Any:
-        stream, limit = whole(reader), no_limit if max_size is None else max_size
+        stream, limit = whole(reader, readexactly), no_limit if max_size is None else max_size
         if stream is not None and type(limit) is int and 0 <= limit <= no_limit:
             try:
                 told = parse_frame(stream._buffer, role=sides[bool(mask)], max_frame_size=limit, minimal_length=False)
@@ -51,12 +52,16 @@ def make_read(plain: FunctionType, backend: ModuleType) -> Any:
     return read
 
 
-def _whole_stream(read_exactly: Any) -> Any:
-    """The stream that a bound ``readexactly`` reads from, where its buffer is known and it has not failed."""
+def _whole_stream(read_exactly: Any, own: Any) -> Any:
+    """The stream that a bound ``readexactly`` reads from, where its buffer is known and it has not failed.
+
+    Args:
+        own: the function that it is unless somebody has replaced it.
+    """
     stream = getattr(read_exactly, "__self__", None)
     if (
         type(stream) is asyncio.StreamReader
-        and getattr(read_exactly, "__func__", None) is asyncio.StreamReader.readexactly
+        and getattr(read_exactly, "__func__", None) is own
         and type(getattr(stream, "_buffer", None)) is bytearray
         and getattr(stream, "_exception", stream) is None
         and hasattr(stream, "_maybe_resume_transport")

@@ -6,6 +6,8 @@ import codecs
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .stand_in import StandIn, raising
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FunctionType, ModuleType
@@ -68,8 +70,8 @@ def make_decoder_class(backend: ModuleType) -> Any:
 
 
 def make_asyncio_get(plain: FunctionType, backend: ModuleType) -> Any:
-    text_opcode, continuation = _opcodes(plain)
-    to_text = make_to_text(backend)
+    text, binary = _opcodes(plain)
+    to_text, is_flat = make_to_text(backend), _is_flat
 
     async def get(self: Any, decode: Any = None) -> Any:
         frames = self.frames
@@ -83,18 +85,22 @@ def make_asyncio_get(plain: FunctionType, backend: ModuleType) -> Any:
                 self.get_in_progress = False
             frames.queue.appendleft(frame)
         frame = frames.queue[0]
-        opcode = frame.opcode
-        if opcode is continuation:
+        opcode, data = frame.opcode, frame.data
+        if (opcode is not text and opcode is not binary) or not is_flat(data):
             return await plain(self, decode)
         if decode is None:
-            decode = opcode is text_opcode
+            decode = opcode is text
         if not frame.fin:
             data = await plain(self, False)
             return to_text(data) if decode else data
         frames.queue.popleft()
         if self.paused:
-            self.maybe_resume()
-        return to_text(frame.data) if decode else bytes(frame.data)
+            self.get_in_progress = True
+            try:
+                self.maybe_resume()
+            finally:
+                self.get_in_progress = False
+        return to_text(data) if decode else bytes(data)
 
     return get
 
@@ -116,9 +122,15 @@ def make_asyncio_put(plain: FunctionType, _: ModuleType) -> Any:
 
 
 def _opcodes(plain: FunctionType) -> tuple[Any, Any]:
-    """The host's opcodes of text and of continuation frames."""
+    """The host's opcodes of text and binary frames, with which messages begin."""
     module = sys.modules[f"{plain.__module__.partition('.')[0]}.frames"]
-    return module.Opcode.TEXT, module.Opcode.CONT
+    return module.Opcode.TEXT, module.Opcode.BINARY
+
+
+def _is_flat(data: Any) -> bool:
+    """Whether the data of a frame is what the host joins to a message, byte by byte."""
+    kind = type(data)
+    return kind is bytes or kind is bytearray or (kind is memoryview and data.c_contiguous)
 
 
 # threading ------------------------------------------------------------------------------------------------------------
@@ -157,8 +169,8 @@ class _Told:
 
 
 def make_sync_get(plain: FunctionType, backend: ModuleType) -> Any:
-    text_opcode, continuation = _opcodes(plain)
-    to_text, told = make_to_text(backend), _Told
+    text, binary = _opcodes(plain)
+    to_text, told, is_flat = make_to_text(backend), _Told, _is_flat
 
     def get(self: Any, timeout: Any = None, decode: Any = None) -> Any:
         if type(self) is not Assembler:
@@ -169,24 +181,26 @@ def make_sync_get(plain: FunctionType, backend: ModuleType) -> Any:
                 self.get_in_progress = True
             if not begun:
                 return plain(self, timeout, decode)
+            stand_in = None
             try:
-                frame = self.get_next_frame()
-            except BaseException:
-                self.get_in_progress = False
-                raise
-            opcode = frame.opcode
-            if frame.fin and opcode is not continuation:
-                with self.mutex:
-                    if self.paused:
-                        self.maybe_resume()
-                self.get_in_progress = False
-                decode = opcode is text_opcode if decode is None else decode
-                return to_text(frame.data) if decode else bytes(frame.data)
-            stand_in = told(self, frame)
+                frame = self.get_next_frame(None)
+                opcode, data = frame.opcode, frame.data
+                if frame.fin and (opcode is text or opcode is binary) and is_flat(data):
+                    with self.mutex:
+                        if self.paused:
+                            self.maybe_resume()
+                else:
+                    stand_in = told(self, frame)
+            finally:
+                if stand_in is None:
+                    self.get_in_progress = False
+            if stand_in is None:
+                decode = opcode is text if decode is None else decode
+                return to_text(data) if decode else bytes(data)
         else:
             stand_in = told(self)
         data = plain(stand_in, timeout, False)
-        decode = stand_in.opcode is text_opcode if decode is None else decode
+        decode = stand_in.opcode is text if decode is None else decode
         return to_text(data) if decode else data
 
     return get
@@ -211,29 +225,37 @@ def make_sync_put(plain: FunctionType, _: ModuleType) -> Any:
 
 
 def make_trio_get(plain: FunctionType, backend: ModuleType) -> Any:
-    text_opcode, continuation = _opcodes(plain)
-    to_text, end = make_to_text(backend), plain.__globals__["trio"].EndOfChannel
+    text, binary = _opcodes(plain)
+    to_text, is_flat, end = make_to_text(backend), _is_flat, plain.__globals__["trio"].EndOfChannel
+    stand_in, failing = StandIn, raising
 
     async def get(self: Any, decode: Any = None) -> Any:
         if type(self) is not Assembler or self.get_in_progress:
             return await plain(self, decode)
-        self.get_in_progress = True
+        self.get_in_progress, ended = True, None
         try:
             frame = await self.recv_frames.receive()
-        except end:
-            frame = None
+        except end as error:
+            ended = failing(error)
         finally:
             self.get_in_progress = False
-        if frame is None:
-            return await plain(self, decode)  # meets the end again, and tells of it
-        opcode = frame.opcode
-        decode = opcode is text_opcode if decode is None else decode
-        if not frame.fin or opcode is continuation:
+        if ended is not None:
+            # The host meets the end at once, and tells of it.
+            return await plain(stand_in(self, recv_frames=stand_in(self.recv_frames, receive=ended)), decode)
+        opcode, data = frame.opcode, frame.data
+        usual = (opcode is text or opcode is binary) and is_flat(data)
+        if not frame.fin or not usual:
             self.send_frames._state.data.appendleft(frame)
+            if not usual:
+                return await plain(self, decode)
             data = await plain(self, False)
-            return to_text(data) if decode else data
+            return to_text(data) if (opcode is text if decode is None else decode) else data
         if self.paused:
-            self.maybe_resume()
-        return to_text(frame.data) if decode else bytes(frame.data)
+            self.get_in_progress = True
+            try:
+                self.maybe_resume()
+            finally:
+                self.get_in_progress = False
+        return to_text(data) if (opcode is text if decode is None else decode) else bytes(data)
 
     return get

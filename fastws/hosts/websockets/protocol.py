@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Final
@@ -44,7 +43,7 @@ def make_protocol_parse(plain: FunctionType, backend: ModuleType) -> Any:
     module = sys.modules[plain.__module__]
     room, take = _make_room(module), _make_take(module, backend)
     largest_frame, _ = _limits(module)
-    stand_in, failing = StandIn, raising
+    stand_in, failing, handed = StandIn, raising, _Handed
 
     def parse(self: Any) -> Any:
         # While it waits, the host's parser has the last frame in hand. It matters where that is large: without it, the
@@ -74,7 +73,7 @@ def make_protocol_parse(plain: FunctionType, backend: ModuleType) -> Any:
                     self.logger.debug("< %s", frame)
                 self.recv_frame(frame)
         except Exception as error:
-            failure = error
+            failure = error.failure if type(error) is handed else error
         # What ends a connection is the host's: it finds the stream at its end, or meets the error.
         if failure is not None:
             self = stand_in(self, reader=stand_in(self.reader, at_eof=failing(failure)))
@@ -86,16 +85,16 @@ def make_protocol_parse(plain: FunctionType, backend: ModuleType) -> Any:
 
 def make_receive_data(plain: FunctionType, backend: ModuleType) -> Any:
     """What arrives while nothing is in the buffer need not go through it."""
-    receive, types = _make_receive(plain, backend), (bytes, bytearray)
+    receive, types, is_flat, handed = _make_receive(plain, backend), (bytes, bytearray), _is_flat, _Handed
 
     def receive_data(self: Any, data: Any) -> None:
         kind = type(data)
-        if kind in types or (kind is memoryview and data.contiguous and data.ndim == 1 and data.itemsize == 1):
+        if kind in types or (kind is memoryview and is_flat(data)):
             failure = None
             try:
                 data = receive(self, data)
             except Exception as error:
-                failure = error
+                failure = handed(error)
             if failure is not None:
                 # The parser meets it where it waits, as if it had taken the message itself.
                 self.parser.throw(failure)
@@ -105,6 +104,21 @@ def make_receive_data(plain: FunctionType, backend: ModuleType) -> Any:
         plain(self, data)
 
     return receive_data
+
+
+class _Handed(Exception):  # noqa: N818 (it is no error of its own)
+    """Brings the parser an exception that was met outside of it, whose context it would replace with its own."""
+
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
+
+
+def _is_flat(view: memoryview) -> bool:
+    """Whether a view is of bytes that stand one behind the other, and is not released."""
+    try:
+        return view.format == "B" and view.ndim == 1 and view.contiguous
+    except ValueError:
+        return False
 
 
 def _make_receive(plain: Any, backend: ModuleType) -> Callable[[Any, Any], Any]:
@@ -310,8 +324,9 @@ def make_send_continuation(plain: FunctionType, backend: ModuleType) -> Any:
 
 def _make_send(plain: FunctionType, backend: ModuleType, *, opcode: int) -> Any:
     module = sys.modules[plain.__module__]
-    encode_frame, new_key, drawn = _encoding(module, backend)
-    send_frame, continuing, random = module.Protocol.send_frame, opcode == 0, secrets
+    frames = sys.modules[f"{module.__package__}.frames"]
+    encode_frame, new_key, drawn = make_encoder(frames, backend), backend.new_key, system_keys(frames)
+    send_frame, continuing, frame_class = module.Protocol.send_frame, opcode == 0, module.Frame
     package = str(module.__package__)
     only_deflate, deflate = make_only_extension(package, "encode"), make_deflate(package)
 
@@ -325,7 +340,8 @@ def _make_send(plain: FunctionType, backend: ModuleType, *, opcode: int) -> Any:
             and (not self.extensions or (extension is not None and not extension.local_no_context_takeover))
             and (type(data) is bytes or type(data) is bytearray)
             and getattr(self.send_frame, "__func__", None) is send_frame
-            and (not is_client or random.token_bytes is drawn)
+            and Frame is frame_class
+            and (not is_client or frames.secrets.token_bytes is drawn)
         ):
             return plain(self, data, fin)
         self.expect_continuation_frame = not fin
@@ -339,9 +355,3 @@ def _make_send(plain: FunctionType, backend: ModuleType, *, opcode: int) -> Any:
         return None
 
     return send
-
-
-def _encoding(module: ModuleType, backend: ModuleType) -> tuple[Callable[..., bytes], Callable[[], bytes], Any]:
-    """What writes a frame, what draws a key, and the host's generator of keys, which may be replaced by a test."""
-    frames = sys.modules[f"{module.__package__}.frames"]
-    return make_encoder(frames, backend), backend.new_key, system_keys()

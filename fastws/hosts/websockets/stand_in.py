@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..replay import raise_again
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,14 +52,10 @@ class HeldLock:
 
 
 def raising(error: BaseException) -> Callable[..., Any]:
-    """A function that raises ``error``, and does not keep it."""
+    """A function that raises ``error`` as it is, and does not keep it."""
     kept = [error]
 
     def fail(*_: Any) -> Any:
-        error = kept.pop()
-        try:
-            raise error
-        finally:
-            del error  # a traceback and its exception would keep each other alive
+        raise_again(kept.pop())
 
     return fail
