@@ -130,7 +130,7 @@ def _make_asyncio_begin(plain: Any, backend: ModuleType) -> Callable[[Any, Any, 
             return _fail(send_context(_begun(self, is_open)), error)
         if not written:
             return plain(self, message, text=text)  # type: ignore[no-any-return]
-        if protocol.state is not is_open:
+        if protocol._state is not is_open:
             return _pass(send_context(_begun(self, is_open)))
         try:
             self.send_data()
@@ -197,10 +197,11 @@ def _make_sync_finish(plain: Any, backend: ModuleType) -> Callable[[Any, Any, An
 
     def finish(self: Any, message: Any, text: Any) -> None:
         protocol, mutex = self.protocol, self.protocol_mutex
-        if (
-            getattr(self.send_context, "__func__", None) is not send_context
-            or getattr(protocol.close_expected, "__func__", None) is not close_expected
-        ):
+        try:
+            usual = self.send_context.__func__ is send_context and protocol.close_expected.__func__ is close_expected
+        except AttributeError:
+            usual = False  # one of them is no method
+        if not usual:
             plain(self, message, text=text)
             return
         held, done = False, _NOTHING_DONE
@@ -240,7 +241,7 @@ def _make_attempt(module: ModuleType, backend: ModuleType) -> Callable[[Any, Any
         try:
             if not write(protocol, message, text):
                 return _NOTHING_DONE
-            made = protocol.state is is_open
+            made = protocol._state is is_open
             if not made:
                 return made, None
             connection.send_data()

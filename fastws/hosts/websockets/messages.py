@@ -86,7 +86,7 @@ def make_asyncio_get(plain: FunctionType, backend: ModuleType) -> Any:
             frames.queue.appendleft(frame)
         frame = frames.queue[0]
         opcode, data = frame.opcode, frame.data
-        if (opcode is not text and opcode is not binary) or not is_flat(data):
+        if (opcode is not text and opcode is not binary) or (type(data) is not bytes and not is_flat(data)):
             return await plain(self, decode)
         if decode is None:
             decode = opcode is text
