@@ -7,4 +7,7 @@ import sys
 from .cli import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    # With ``python -i`` also an exit with status 0 would be reported.
+    if status:
+        sys.exit(status)

@@ -1,7 +1,8 @@
 """Picks one of the two twins, once, and says which.
 
 ``FASTWS_NO_EXTENSIONS=1`` picks the pure twin. Otherwise the native one is taken, and only a module that is not there
-is forgiven: a native module that is there and does not load is a broken build, and its error is heard.
+is forgiven, and a sub-interpreter, which cannot load it: a native module that is there and does not load is otherwise
+a broken build, and its error is heard.
 """
 
 from __future__ import annotations
@@ -32,6 +33,21 @@ def _pick() -> ModuleType:
             raise
         _why_not_native = "this installation was built without it"
         return _pure
+    except ImportError:
+        if not _in_sub_interpreter():
+            raise
+        _why_not_native = "a sub-interpreter cannot load it"
+        return _pure
+
+
+def _in_sub_interpreter() -> bool:
+    for name in ("_interpreters", "_xxsubinterpreters"):
+        try:
+            interpreters = importlib.import_module(name)
+        except ModuleNotFoundError:
+            continue
+        return bool(interpreters.get_current() != interpreters.get_main())
+    return False
 
 
 if TYPE_CHECKING:

@@ -294,6 +294,86 @@ def test_options_of_the_interpreter_hold(tmp_path: Path, options: list[str]) -> 
     _same(tmp_path, "folder", options=options)
 
 
+@pytest.mark.parametrize("name", ["token", "random", "inspect", "argparse", "csv", "threading"])
+@pytest.mark.parametrize("program", [["folder/script.py"], ["folder"]], ids=" ".join)
+def test_modules_of_the_program_named_as_some_of_the_library(tmp_path: Path, name: str, program: list[str]) -> None:
+    """The program finds its own, though the command has imported the library's."""
+    source = f"import {name}; print({name}.mine, {name}.__file__)\nimport json; print(json.__file__)"
+    _write(tmp_path / "folder" / f"{name}.py", "mine = True")
+    _write(tmp_path / "folder" / "script.py", source)
+    _write(tmp_path / "folder" / "__main__.py", source)
+    assert _same(tmp_path, *program).status == 0
+
+
+def test_a_module_named_as_what_a_late_report_needs(tmp_path: Path) -> None:
+    _write(tmp_path / "folder" / "csv.py", "raise SystemExit('not for you')")
+    _write(tmp_path / "folder" / "websocket.py", "moved = True")
+    _write(tmp_path / "folder" / "script.py", "import websocket; print('ran')")
+    ended = command("run", "folder/script.py", cwd=tmp_path)
+    assert (ended.status, ended.output) == (0, "ran\n")
+    assert "is not accelerated" in ended.errors
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["sys.stderr.close()", "sys.stderr = None", "sys.stderr = type('Mute', (), {'write': lambda *_: 1 / 0})()"],
+)
+def test_standard_error_that_cannot_be_written_to(tmp_path: Path, before: str) -> None:
+    """What is told of a host that is imported then is no business of the program."""
+    _write(tmp_path / "websocket.py", "moved = True")
+    _write(tmp_path / "script.py", f"import sys; {before}\nimport websocket; print('ran')")
+    plain, ended = python("script.py", cwd=tmp_path), command("run", "script.py", cwd=tmp_path)
+    assert (ended.status, ended.output) == (plain.status, plain.output)
+    assert plain.output == "ran\n"
+
+
+def test_a_current_directory_that_is_gone(tmp_path: Path) -> None:
+    _write(tmp_path / "script.py", "import sys; print(sys.argv, sys.path[0])")
+    script = str(tmp_path / "script.py")
+    runs = []
+    for words in ([script], ["-m", "fastws", "run", script]):
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        leave = f"import os, sys; os.rmdir({str(gone)!r}); os.execv(sys.executable, [sys.executable, *{words!r}])"
+        runs.append(python("-c", leave, cwd=gone))
+    assert runs[0] == runs[1]
+    assert runs[0].status == 0
+
+
+@pytest.mark.parametrize("ending", ["", "raise SystemExit(0)", "1 / 0"])
+def test_the_interpreter_may_go_on_asking(tmp_path: Path, ending: str) -> None:
+    _write(tmp_path / "script.py", f"answer = 41\n{ending}")
+    _same(tmp_path, "script.py", options=["-i"], stdin="print(answer + 1)\n")
+
+
+def test_an_exception_hook_that_is_gone(tmp_path: Path) -> None:
+    _write(tmp_path / "script.py", "import sys; del sys.excepthook\n1 / 0")
+    ended = command("run", "script.py", cwd=tmp_path)
+    assert ended.status == 1
+    assert ended.errors.startswith("sys.excepthook is missing\n")
+    assert "AttributeError" not in ended.errors
+
+
+def test_a_program_that_imports_in_a_way_of_its_own_is_told(tmp_path: Path) -> None:
+    _write(
+        tmp_path / "script.py",
+        """
+        import sys
+        from importlib.machinery import PathFinder
+
+        class Finder:
+            find_spec = staticmethod(lambda *arguments: PathFinder.find_spec(*arguments))
+
+        sys.meta_path.insert(0, Finder)
+        import websocket
+        raise SystemExit(3)
+        """,
+    )
+    ended = command("run", "script.py", cwd=tmp_path)
+    assert ended.status == 3
+    assert "websocket-client is not accelerated: the program imports it in a way of its own" in ended.errors
+
+
 # run: accelerated -----------------------------------------------------------------------------------------------------
 
 _ACCELERATED = """
@@ -411,6 +491,13 @@ def test_compare_runs_a_module_and_keeps_options_of_the_interpreter(tmp_path: Pa
     _write(tmp_path / "script.py", "import sys; print(__name__, sys.flags.optimize, sys.warnoptions)")
     ended = python("-O", "-W", "ignore", "-m", "fastws", "run", "--compare", "-m", "script", cwd=tmp_path)
     assert (ended.status, ended.output) == (0, "__main__ 1 ['ignore']\n" * 2)
+
+
+@pytest.mark.parametrize("glued", ["-mfastws", "-Omfastws"])
+def test_compare_keeps_options_that_m_is_glued_to(tmp_path: Path, glued: str) -> None:
+    _write(tmp_path / "script.py", "print(__debug__)")
+    ended = python("-B", glued, "run", "--compare", "script.py", cwd=tmp_path)
+    assert ended.output == f"{'O' not in glued}\n" * 2
 
 
 def test_compare_reads_standard_input_from_a_file(tmp_path: Path) -> None:

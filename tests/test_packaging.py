@@ -214,6 +214,19 @@ print(backend_name(), kernel_name(), why_not_native())
 
 _PURE_ONLY = {"FASTWS_NO_EXTENSIONS": "1"}
 
+# What a sub-interpreter says, whose interface has had several names.
+_SAY_IN_SUB_INTERPRETER = f"""
+import fastws
+try:
+    import _interpreters as interpreters
+    run = interpreters.exec
+except ModuleNotFoundError:
+    import _xxsubinterpreters as interpreters
+    run = interpreters.run_string
+failure = run(interpreters.create(), {_SAY!r})
+assert failure is None, failure
+"""
+
 
 # Where installed packages are, in the order of `sys.path`.
 _LIBRARIES = list(dict.fromkeys([sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]))
@@ -284,6 +297,14 @@ def test_unknown_kernel_is_refused(twin: ModuleType, tmp_path: Path) -> None:
     assert done.returncode == 1
     names = ", ".join(twin.available_kernels())
     assert done.stderr.endswith(f"ValueError: FASTWS_KERNEL='nonsense' is not one of: {names}\n")
+
+
+def test_a_sub_interpreter_runs_the_pure_twin(tmp_path: Path) -> None:
+    done = _python("-c", _SAY_IN_SUB_INTERPRETER, cwd=tmp_path)
+    if fastws.backend_name() == "native":
+        assert done.stdout == "python none a sub-interpreter cannot load it\n", done.stderr
+    else:
+        assert done.stdout == "python none this installation was built without it\n", done.stderr
 
 
 def test_without_the_native_twin(bare: Path) -> None:

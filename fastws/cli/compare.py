@@ -57,6 +57,8 @@ def compare(head: Sequence[str], words: Sequence[str]) -> int:
 def _interpreter_options() -> list[str]:
     """The options that this interpreter was given, such as ``-W error``."""
     before = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1]
+    if before[-1].startswith("-") and before[-1].endswith("mfastws"):
+        before[-1:] = [before[-1].removesuffix("fastws"), "fastws"]
     if before[-1:] != ["fastws"] or not before[-2].endswith("m"):
         return []
     return [*before[1:-2], *([before[-2][:-1]] if before[-2] != "-m" else [])]

@@ -11,7 +11,7 @@ import io
 import os
 import pkgutil
 import sys
-from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+from importlib.machinery import PathFinder, SourceFileLoader, SourcelessFileLoader
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class Program:
 
     def run(self) -> None:
         """Run it in this process, as ``__main__``; what it raises goes on, with a traceback that starts in it."""
+        _forget_shadowed("fastws" if self._is_module else "runpy")
         sys.argv[:] = self._argv
         main = _new_main()
         try:
@@ -62,6 +63,8 @@ class Program:
             else:
                 _run_script(self._name, main)
         except SystemExit:
+            if sys.flags.inspect:
+                _hide_frames()  # the interpreter goes on, and reports it
             raise
         except BaseException:
             _hide_frames()
@@ -70,15 +73,50 @@ class Program:
 
 def _absolute(path: str) -> str:
     """The path as the interpreter makes it absolute: without tidying it."""
-    return os.path.abspath(path) if os.name == "nt" else os.path.join(os.getcwd(), path)  # noqa: PTH100, PTH109, PTH118
+    if os.name == "nt":
+        return os.path.abspath(path)  # noqa: PTH100
+    # The current directory may be gone, which is nothing to an absolute path.
+    return path if path.startswith("/") else os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH118
 
 
 def _set_path0(entry: str, *, force: bool = False) -> None:
     """Replace what ``python -m fastws`` put first; in safe-path mode nothing was put there, nor should be."""
     if not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
-        sys.path[0] = entry
+        sys.path[: _is_current_directory(sys.path[0])] = [entry]
     elif force:
         sys.path.insert(0, entry)
+
+
+def _is_current_directory(entry: str) -> bool:
+    """Whether an entry is what ``-m`` puts first; where the current directory is gone it puts nothing."""
+    try:
+        return entry == os.getcwd()  # noqa: PTH109
+    except OSError:
+        return False
+
+
+def _forget_shadowed(first: str) -> None:
+    """Forget modules that the program would find in its own folder, had they not been imported here before.
+
+    A program may have a ``token.py``, say. Those that the interpreter itself has imported by then, it does not find.
+
+    Args:
+        first: the module that the interpreter imported first of those that it would not have, had it run the program.
+    """
+    names, folder = list(sys.modules), sys.path[0] if sys.path else ""
+    for name in names[names.index(first) if first in names else len(names) :]:
+        if "." in name or name == "fastws" or name == "__main__":
+            continue
+        spec = PathFinder.find_spec(name, [folder])
+        if spec is not None and spec.origin is not None and spec.origin != _origin(sys.modules[name]):
+            for each in names:
+                if each == name or each.startswith(f"{name}."):
+                    sys.modules.pop(each, None)
+
+
+def _origin(module: ModuleType) -> str | None:
+    """The file that a module was loaded from."""
+    return getattr(getattr(module, "__spec__", None), "origin", None)
 
 
 def _new_main() -> ModuleType:
@@ -122,7 +160,9 @@ def _hide_frames() -> None:
     The interpreter calls ``sys.excepthook``, which may be the program's own, with the traceback of the whole process;
     a hook in front of it cuts that traceback.
     """
-    hook = sys.excepthook
+    hook = getattr(sys, "excepthook", None)
+    if hook is None:
+        return  # the interpreter says so, and reports the error itself
 
     def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
         sys.excepthook = hook

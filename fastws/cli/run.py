@@ -6,7 +6,9 @@ import argparse
 import functools
 import os
 import sys
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from importlib import metadata
+from typing import TYPE_CHECKING, Final
 
 from .. import hosts
 from ..backend import backend_name, kernel_name, why_not_native
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from ..hosts import HostStatus
 
 __all__ = ["main"]
+
+# The status of a host that the program imports asks for it: by then it might be found beside the program.
+_ = metadata
 
 _DESCRIPTION = """\
 Run a program as python would, with the WebSocket libraries that it uses accelerated. Its arguments follow it and are
@@ -46,7 +51,11 @@ def main(arguments: Sequence[str]) -> int:
     program.set_path()
     if not _accelerate(options):
         return 2
-    program.run()
+    try:
+        program.run()
+    finally:
+        for name in hosts.unnoticed():
+            _tell(f"{name} is not accelerated: the program imports it in a way of its own")
     return 0
 
 
@@ -120,8 +129,14 @@ def _tell_host(host: HostStatus, verbose: bool) -> None:
         _tell(f"{host.name} {host.installed} is accelerated, depth {host.depth}")
 
 
+# What is told goes where it went before the program began, which may put something else in its place, or close it.
+_standard_error: Final = sys.stderr
+
+
 def _tell(text: str) -> None:
-    print(f"{PROGRAM} run: {text}", file=sys.stderr)
+    if _standard_error is not None:
+        with suppress(OSError, ValueError):
+            print(f"{PROGRAM} run: {text}", file=_standard_error)
 
 
 def _compare(options: argparse.Namespace, words: Sequence[str]) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .counting import seam_hits
 from .host import HostError, HostStatus
-from .registry import accelerate, accelerate_installed, accelerated, host_status, restore, tell_late
+from .registry import accelerate, accelerate_installed, accelerated, host_status, restore, tell_late, unnoticed
 
 __all__ = [
     "HostError",
@@ -20,4 +20,5 @@ __all__ = [
     "restore",
     "seam_hits",
     "tell_late",
+    "unnoticed",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +19,8 @@ __all__ = ["unwatch", "watch"]
 # full name of a module → what is called with that name when it has been imported
 _watched: Final[dict[str, Callable[[str], None]]] = {}
 _lock: Final = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def watch(module: str, call: Callable[[str], None]) -> None:
@@ -48,6 +52,8 @@ class _Finder(MetaPathFinder):
             return None
         for finder in sys.meta_path:
             find = getattr(finder, "find_spec", None)
+            if find is None and hasattr(finder, "find_module"):
+                return None  # of a kind that Python before 3.12 asks itself
             spec: ModuleSpec | None = find(fullname, path, target) if find and finder is not self else None
             if spec is not None:
                 if spec.loader is not None:
@@ -63,16 +69,19 @@ def _tell_the_end(loader: Any) -> None:
     """Have a loader call what watches a module once that is executed.
 
     The loader itself stays the one of the module, because it also serves ``inspect``, ``importlib.resources`` and
-    ``pkgutil``; one that cannot take the attribute, or has it already, is left as it is.
+    ``pkgutil``; one that cannot take the attribute, has it already, or lacks the method, is left as it is.
     """
-    if "exec_module" in getattr(loader, "__dict__", {"exec_module": None}):
+    execute = getattr(loader, "exec_module", None)
+    if execute is None or "exec_module" in getattr(loader, "__dict__", {"exec_module": None}):
         return
-    execute = loader.exec_module
 
     def exec_module(module: ModuleType) -> None:
+        # From here on the loader is as it was, for whoever compares or pickles it.
+        vars(loader).pop("exec_module", None)
         execute(module)
         call = _watched.get(module.__name__)
         if call is not None:
             call(module.__name__)
 
-    loader.exec_module = exec_module
+    with suppress(Exception):
+        loader.exec_module = exec_module

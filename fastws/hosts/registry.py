@@ -6,10 +6,11 @@ A new host is one file with a ``HOST`` and one line in ``_ADAPTERS``.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import threading
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -21,8 +22,9 @@ from .later import unwatch, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from types import ModuleType
 
-__all__ = ["accelerate", "accelerate_installed", "accelerated", "host_status", "restore", "tell_late"]
+__all__ = ["accelerate", "accelerate_installed", "accelerated", "host_status", "restore", "tell_late", "unnoticed"]
 
 
 class _Adapter(NamedTuple):
@@ -63,6 +65,8 @@ class _State:
     Attributes:
         replaced: each seam and what stood there before; empty while the host is as it was.
         parts: the modules of the host, of those that only some programs import, that ``replaced`` covers.
+        owed: seams where something else stood when the host was put back, and what was there before ``replaced``: who
+            put that there may put the replacement back.
         kept: whether ``accelerate`` asked for it, so that the end of a ``with`` block leaves it.
         blocks: ``with`` blocks that it is accelerated for.
         refused: why the last attempt failed.
@@ -70,6 +74,7 @@ class _State:
 
     replaced: list[tuple[Seam, Any]] = field(default_factory=list)
     parts: set[str] = field(default_factory=set)
+    owed: list[tuple[Seam, Any]] = field(default_factory=list)
     kept: bool = False
     blocks: int = 0
     refused: str | None = None
@@ -81,12 +86,17 @@ class _State:
 
 _states: Final[dict[str, _State]] = {name: _State() for name in _ADAPTERS}
 _NOT_YET: Final = "not imported yet"
+_FAILED: Final = "the adapter failed"
+_UNNOTICED: Final = "imported by a finder that stands before fastws's; accelerate() replaces it"
 _NOTHING: Final = "this twin of the codec has nothing faster than what the host does itself"
 
 _late: Callable[[HostStatus], None] | None = None
 
 # No host is imported while this is held: its modules have locks of their own, and their imports end in `_imported`.
 _lock: Final = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    # A child has only the thread that forked, and no host that is half replaced.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def accelerate(*hosts: str) -> tuple[str, ...]:
@@ -134,10 +144,22 @@ def tell_late(call: Callable[[HostStatus], None] | None) -> None:
     _late = call
 
 
+def unnoticed() -> tuple[str, ...]:
+    """The hosts that are to be accelerated when they are imported, and were imported without anybody telling."""
+    with _lock:
+        return tuple([name for name in _ADAPTERS if _is_unnoticed(name)])
+
+
+def _is_unnoticed(name: str) -> bool:
+    state = _states[name]
+    return state.wanted and not state.replaced and state.refused is None and _ADAPTERS[name].trigger in sys.modules
+
+
 def restore(*hosts: str) -> tuple[str, ...]:
     """Put host libraries back as they were; one that is not accelerated is left as it is.
 
-    An attribute that somebody else has replaced since is left to them.
+    An attribute that somebody else has replaced since is left to them. Where they put the replacement of fastws back
+    later, the next call puts that back in turn.
 
     Args:
         hosts: names of hosts; none for all.
@@ -275,9 +297,10 @@ def _imported(name: str) -> None:
             if state.wanted and _replace_all(ready, must=False):
                 _wait_for(name)
     except Exception as error:
-        state.refused = f"the adapter failed: {error!r}"
+        state.refused = f"{_FAILED}: {error!r}"
     if _late is not None:
-        _late(_status(_host(name), probe=False))
+        with suppress(Exception):
+            _late(_status(_host(name), probe=False))
 
 
 # Replacing and putting back -------------------------------------------------------------------------------------------
@@ -293,9 +316,9 @@ def _replace_all(names: Sequence[str], *, must: bool) -> tuple[str, ...]:
                 begun.append(name)
                 _replace(name)
             _replace_parts(name)
-        except HostError as error:
+        except BaseException as error:
             state.refused = str(error)
-            if must:
+            if must or not isinstance(error, HostError):
                 for each in begun:
                     _put_back(each)
                 raise
@@ -308,7 +331,7 @@ def _replace_all(names: Sequence[str], *, must: bool) -> tuple[str, ...]:
 
 def _replace(name: str) -> None:
     _put_back(name)
-    _put(name, _host(name).seams(backend))
+    _put(name, _make(_host(name).seams))
 
 
 def _replace_parts(name: str) -> None:
@@ -316,8 +339,23 @@ def _replace_parts(name: str) -> None:
     state = _states[name]
     for part, seams in _host(name).parts.items():
         if part in sys.modules and part not in state.parts:
-            _put(name, seams(backend))
+            _put(name, _make(seams))
             state.parts.add(part)
+
+
+def _make(seams: Callable[[ModuleType], Sequence[Seam]]) -> Sequence[Seam]:
+    """The seams of a host.
+
+    Raises:
+        HostError: the host is not shaped as its adapter expects; also where the adapter stumbles over it, as over what
+            a test has put in the place of a module.
+    """
+    try:
+        return seams(backend)
+    except HostError:
+        raise
+    except Exception as error:
+        raise HostError(f"{_FAILED}: {error!r}") from error
 
 
 def _put(name: str, seams: Sequence[Seam]) -> None:
@@ -335,11 +373,16 @@ def _put(name: str, seams: Sequence[Seam]) -> None:
 
 def _put_back(name: str) -> None:
     state = _states[name]
-    for seam, before in reversed(state.replaced):
-        if seam.current() is seam.replacement:
-            seam.put(before)
+    state.owed = [pair for pair in (*state.owed, *reversed(state.replaced)) if not _is_back(*pair)]
     state.replaced = []
     state.parts = set()
+
+
+def _is_back(seam: Seam, before: Any) -> bool:
+    """Put back what stood there before, unless something else stands there now."""
+    if seam.current() is seam.replacement:
+        seam.put(before)
+    return seam.current() is before
 
 
 def _lost(state: _State) -> list[str]:
@@ -403,10 +446,12 @@ def _why_not(host: Host, installed: str | None, probe: bool) -> str | None:
         return "not installed"
     if probe and all(module in sys.modules for module in host.modules):
         try:
-            if not host.seams(backend):
+            if not _make(host.seams):
                 return _NOTHING
         except HostError as error:
             return str(error)
     elif state.refused is not None:
         return state.refused
+    if _is_unnoticed(host.name):
+        return _UNNOTICED
     return _NOT_YET if state.wanted else "not asked for"

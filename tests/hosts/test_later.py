@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import sys
-from typing import TYPE_CHECKING
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -177,3 +182,129 @@ def test_threads_that_import_and_accelerate_at_once() -> None:
         """
     )
     assert printed == "[] True"
+
+
+# Loaders and finders of others ----------------------------------------------------------------------------------------
+
+
+def test_the_loader_is_left_as_it_was(module: str) -> None:
+    """Also by the time that the module is executed, which may look at it."""
+    watch(module, lambda _: None)
+    loader: Any = __import__(module).__loader__
+    assert "exec_module" not in vars(loader)
+    assert pickle.loads(pickle.dumps(loader)) == loader  # noqa: S301 - what was just made
+
+
+class _Legacy(Loader):
+    """A loader as they were before ``exec_module``."""
+
+    def load_module(self, fullname: str) -> ModuleType:
+        module = sys.modules[fullname] = ModuleType(fullname)
+        module.__loader__ = self
+        return module
+
+
+class _Closed(Loader):
+    """A loader that takes no attributes."""
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave that to the interpreter."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module)["value"] = 2
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise PermissionError(name)
+
+
+@pytest.mark.parametrize("loader", [_Legacy, _Closed])
+@pytest.mark.filterwarnings("ignore::ImportWarning", "ignore::DeprecationWarning")
+def test_a_loader_that_cannot_tell_is_left_alone(
+    module: str, loader: type[Loader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if loader is _Legacy and sys.version_info >= (3, 15):
+        loader = _Closed
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> ModuleSpec | None:
+            return ModuleSpec(name, loader()) if name == module else None
+
+    told: list[str] = []
+    monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
+    watch(module, told.append)
+    try:
+        assert type(__import__(module).__loader__) is loader
+    finally:
+        unwatch(module)
+    assert told == []
+
+
+def test_a_failing_teller_does_not_break_the_import() -> None:
+    printed = run_python(
+        """
+        import fastws, fastws.hosts
+        fastws.hosts.tell_late(lambda host: 1 / 0)
+        fastws.accelerate()
+        import websocket
+        print(fastws.status().hosts[0].accelerated)
+        """
+    )
+    assert printed == "True"
+
+
+def test_a_finder_that_stands_before_is_seen() -> None:
+    printed = run_python(
+        """
+        import sys
+        from importlib.machinery import PathFinder
+        import fastws, fastws.hosts
+
+        class Finder:
+            find_spec = staticmethod(lambda *arguments: PathFinder.find_spec(*arguments))
+
+        fastws.accelerate()
+        sys.meta_path.insert(0, Finder)
+        print(fastws.hosts.unnoticed())
+        import websocket
+        print(fastws.hosts.unnoticed(), fastws.status().hosts[0].reason)
+        fastws.accelerate()
+        print(fastws.hosts.unnoticed(), fastws.status().hosts[0].reason)
+        """
+    )
+    reason = "imported by a finder that stands before fastws's; accelerate() replaces it"
+    assert printed == f"()\n('websocket-client',) {reason}\n() None"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_forked_while_a_thread_accelerates_can_accelerate() -> None:
+    printed = run_python(
+        """
+        import os, sys, threading, time, warnings
+        warnings.simplefilter("ignore")
+        import fastws, websocket
+        # A child cannot import what a thread was importing when it was forked, whoever does that.
+        fastws.accelerate("websocket-client")
+        stop = threading.Event()
+
+        def switch():
+            while not stop.is_set():
+                fastws.accelerate("websocket-client")
+                fastws.restore()
+
+        thread = threading.Thread(target=switch)
+        thread.start()
+        ended = []
+        for _ in range(20):
+            child = os.fork()
+            if not child:
+                fastws.accelerate("websocket-client")
+                os._exit(0)
+            ended.append(os.waitpid(child, 0)[1])
+        stop.set()
+        thread.join()
+        print(set(ended))
+        """
+    )
+    assert printed == "{0}"

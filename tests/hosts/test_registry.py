@@ -271,9 +271,60 @@ def test_what_somebody_else_put_there_stays() -> None:
         assert not only_status().accelerated
         restore()
         assert vars(_core.WebSocket)["recv"] is _theirs
+    # They have put back what they found; the next call puts that back in turn.
     assert vars(_core.WebSocket)["recv"] is ours
-    Seam("", _core.WebSocket, "recv").put(before[PLACES.index((_core.WebSocket, "recv"))])
+    restore()
     assert standing() == before
+
+
+@pytest.mark.parametrize(("owner", "name"), [(_core.WebSocket, "recv"), (_core, "recv"), (ABNF, "mask")])
+def test_a_patch_that_outlives_the_block(owner: Any, name: str) -> None:
+    """As of a fixture that ends after it: the host can be accelerated again, and put back."""
+    before = standing()
+    for _ in range(2):
+        patched = pytest.MonkeyPatch()
+        with accelerated(HOST):
+            patched.setattr(owner, name, _theirs)
+        patched.undo()
+        with accelerated(HOST):
+            assert only_status().accelerated
+    assert standing() == before
+    assert not registry._states[HOST].owed  # noqa: SLF001
+
+
+_STUBBED = """
+    import sys, warnings
+    warnings.simplefilter("ignore")
+    from unittest.mock import MagicMock
+    sys.modules[{module!r}] = MagicMock()
+    import websocket, fastws.hosts
+    plain = websocket._socket.recv
+    with fastws.hosts.accelerated() as names:
+        print({host!r} in names, "websocket-client" in names, websocket._socket.recv is plain)
+    print(websocket._socket.recv is plain)
+    (told,) = [status for status in fastws.hosts.host_status() if status.name == {host!r}]
+    print(told.accelerated, told.reason.partition(":")[0])
+    try:
+        fastws.hosts.accelerate("websocket-client", {host!r})
+    except fastws.hosts.HostError as error:
+        print(type(error).__name__, websocket._socket.recv is plain)
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "module"),
+    [
+        ("paho-mqtt", "paho.mqtt.client"),
+        ("tornado", "tornado.websocket"),
+        ("wsproto", "wsproto"),
+        ("autobahn", "autobahn.websocket.protocol"),
+    ],
+)
+def test_what_a_test_has_put_in_the_place_of_a_host_is_refused(host: str, module: str) -> None:
+    printed = run_python(_STUBBED.format(host=host, module=module)).splitlines()
+    assert printed[:2] == ["False True False", "True"]
+    assert printed[2].startswith("False ")
+    assert printed[3] == "HostError True"
 
 
 def test_a_seam_in_a_class_within_a_class() -> None:
