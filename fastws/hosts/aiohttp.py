@@ -10,13 +10,15 @@ connection and its reader: see ``_new_reader``. Messages of one frame are read t
 control frames, fragments and what is wrong go through the C code. Where aiohttp runs without its extensions, its Python
 reader is replaced in place, mask included. The pure twin is slower than aiohttp's C code, which it leaves alone.
 
-Out of reach: the queue, zlib, messages in fragments, and the reader of a connection with compression. A frame over
+Out of reach: the queue, zlib, messages in fragments, and the reader of a connection with compression, or with a queue
+of a class that a program has derived. Where a program has put a mask of its own, the host masks with it. A frame over
 16 KiB that is not masked stays two writes, as the host's tests demand. Before 3.13.2 ``send_frame`` builds its frames
 itself, and keeps doing so.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from operator import itemgetter
@@ -24,13 +26,14 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet, ref
 
+from .counting import is_one_of_ours
 from .host import Host, HostError, Seam
 from .rebase import rebase
 from .seams import make_seams
 from .shape import check_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
 __all__ = ["HOST"]
@@ -114,8 +117,10 @@ def _make_send_str(plain: FunctionType, backend: ModuleType) -> Any:
     return send_str
 
 
-def _make_write_frame(plain: FunctionType, backend: ModuleType) -> Any:
+def _make_write_frame(mask: Any, plain: FunctionType, backend: ModuleType) -> Any:
+    """Builds and masks a frame in one step while ``mask`` is what the host masks with, as a program may change."""
     encode_frame, plain_write, payloads, compressed = backend.encode_frame, plain, (bytes, bytearray), 0x40
+    usual_mask, is_ours = mask, is_one_of_ours
     kinds = plain.__globals__["WSMsgType"]
     text, binary, control_opcodes = kinds.TEXT, kinds.BINARY, (kinds.PING, kinds.PONG, kinds.CLOSE)
     largest_control = 125
@@ -144,7 +149,12 @@ def _make_write_frame(plain: FunctionType, backend: ModuleType) -> Any:
         usual = opcode is text or opcode is binary
         if not usual and isinstance(opcode, int):
             usual = opcode in (1, 2) or (rsv == 0 and opcode in control_opcodes and size <= largest_control)
-        if not usual or rsv not in (0, compressed) or type(message) not in payloads:
+        if (
+            not usual
+            or rsv not in (0, compressed)
+            or type(message) not in payloads
+            or not (websocket_mask is usual_mask or is_ours(websocket_mask, usual_mask))
+        ):
             return plain_write(self, message, opcode, rsv)
         if transport.is_closing():
             raise ClientConnectionResetError("Cannot write to closing transport")
@@ -182,11 +192,12 @@ def _new_reader(plain: type[Any], layout: _State, source: ModuleType, backend: M
     class has a reader of the host's own class do what it does not do itself, for the same queue. What is gained, is
     gained in a ``feed_data`` that is put here as a seam, see ``_make_feed_compiled``. Classes derived from this one are
     as classes derived from the host's. For a connection with compression, or text that is not decoded, the host's own
-    class is made: there is little to gain.
+    class is made: there is little to gain. So it is for a queue of a derived class, which may do with each message what
+    it likes, also raise.
     """
     names = tuple(inspect.signature(source.WebSocketReader).parameters)
     kinds, record = (source.WSMsgType.TEXT, source.WSMsgType.BINARY), source.WSMessage
-    overhead = layout.overhead
+    overhead, own_queue = layout.overhead, type(layout.arguments[0])
 
     class WebSocketReader(plain):  # type: ignore[misc]
         # _plain: does the rest of the work, or None. _free: whether that one waits for a frame, with nothing begun, and
@@ -197,34 +208,22 @@ def _new_reader(plain: type[Any], layout: _State, source: ModuleType, backend: M
         __slots__ = (
             *("_buffer", "_deliver", "_free", "_held", "_joined", "_missing", "_parse"),
             *("_pause", "_pauses", "_plain", "_put", "_queue", "_stash", "_stashed"),
+            *([] if plain.__weakrefoffset__ else ["__weakref__"]),
         )
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
             given = dict(zip(names, args, strict=False)) | kwargs
-            if cls is WebSocketReader and (given.get("compress") or not given.get("decode_text", True)):
+            if cls is WebSocketReader and (
+                given.get("compress") or not given.get("decode_text", True) or type(given.get("queue")) is not own_queue
+            ):
                 return plain(*args, **kwargs)
             return plain.__new__(cls, *args, **kwargs)
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            given = dict(zip(names, args, strict=False)) | kwargs
-            self._plain = plain(*args, **kwargs) if type(self) is WebSocketReader else None
-            if self._plain is not None and layout.own_reference is not None:
-                # A queue that is full remembers the reader that has to go on later: this one.
-                state = list(self._plain.__reduce_cython__()[2])
-                state[layout.own_reference] = ref(self)
-                self._plain.__setstate_cython__(tuple(state))
-            self._queue = queue = given["queue"]
-            self._put, self._buffer = queue.feed_data, queue._buffer
-            largest = given["max_msg_size"] - 1 if given["max_msg_size"] else None
-            parser = backend.MessageParser(
-                record, *kinds, ("",), role=None, max_frame_size=largest, minimal_length=False, overhead=overhead
-            )
-            self._parse, self._deliver = parser.parse, parser.deliver
-            self._free = self._plain is not None
-            self._held: Any = None
-            self._stash = b""
-            self._stashed = self._missing = self._joined = self._pause = self._pauses = 0
+            self._free, self._plain = False, None
+            if type(self) is WebSocketReader:
+                stand_before(self, plain(*args, **kwargs))
 
         def feed_data(self, data: Any) -> Any:
             if self._plain is None:
@@ -232,6 +231,23 @@ def _new_reader(plain: type[Any], layout: _State, source: ModuleType, backend: M
             before = [self._stash[self._stashed + 1 :], *(self._held or ())]
             self._free, self._held, self._stash = False, None, b""
             return self._plain.feed_data(b"".join([*before, data]) if any(before) else data)
+
+    def stand_before(self: Any, reader: Any) -> None:
+        state = reader.__reduce_cython__()[2]
+        if layout.has_reference:
+            # A queue that is full remembers the reader that has to go on later: this one.
+            reader.__setstate_cython__(layout.changed(state, {"_weak_self": ref(self)}))
+        self._plain, self._queue = reader, layout.queue(state)
+        self._put, self._buffer = _put_first(ref(self), layout), self._queue._buffer
+        # What the C code has made of an argument that need not be an integer.
+        limit = layout.limit(state)
+        largest = limit - 1 if limit else None
+        parser = backend.MessageParser(
+            record, *kinds, ("",), role=None, max_frame_size=largest, minimal_length=False, overhead=overhead
+        )
+        self._parse, self._deliver = parser.parse, parser.deliver
+        self._free, self._held, self._stash = True, None, b""
+        self._stashed = self._missing = self._joined = self._pause = self._pauses = 0
 
     for function in (WebSocketReader.__new__, WebSocketReader.__init__, WebSocketReader.feed_data):
         function.__qualname__ = f"{plain.__qualname__}.{function.__name__}"
@@ -243,6 +259,23 @@ def _new_reader(plain: type[Any], layout: _State, source: ModuleType, backend: M
     return WebSocketReader
 
 
+def _put_first(owner: ref[Any], layout: _State) -> Any:
+    """What puts the first message that the C code does not see, and has later ones go straight to the queue.
+
+    The C code is told of it, for a message says that a refused close frame has the first bit of the data frame before
+    it. Later messages leave the same behind, whoever reads them.
+    """
+
+    def put(message: Any, size: int) -> None:
+        self: Any = owner()
+        reader = self._plain
+        reader.__setstate_cython__(layout.changed(reader.__reduce_cython__()[2], _AFTER_A_MESSAGE))
+        self._put = self._queue.feed_data
+        self._put(message, size)
+
+    return put
+
+
 class _State:
     """Where a compiled reader is in the stream, as Cython tells it for pickling: all fields, in their order.
 
@@ -251,7 +284,8 @@ class _State:
     Attributes:
         arguments: what makes a reader.
         progress: gives the fields of ``_PROGRESS`` from a state.
-        own_reference: index of the field by which a queue finds the reader, or None.
+        queue, limit: give the queue and the largest message from a state.
+        has_reference: whether there is a field by which a queue finds the reader, ``_weak_self``.
         stops: whether the reader stops where a queue is full.
         room: what messages may count until a queue is full; below zero, it is.
         overhead: what a message counts besides its bytes.
@@ -268,16 +302,20 @@ class _State:
         self.arguments = (queue, 2**20, False, *([True] if "decode_text" in options else []))
         # The class in the Python source has the same fields as the one that is compiled from it.
         names = sorted(vars(source.WebSocketReader(*self.arguments)))
-        self.own_reference = names.index("_weak_self") if "_weak_self" in names else None
-        try:
-            self.progress = itemgetter(*map(names.index, _PROGRESS))
-            self._tail = names.index("_tail")
-        except ValueError as error:
-            raise HostError(f"aiohttp's reader has other fields: {error}") from error
+        self._places = places = {name: place for place, name in enumerate(names)}
+        self.has_reference = "_weak_self" in places
+        for name in (*_PROGRESS, *_AFTER_A_MESSAGE, "queue", "_max_msg_size"):
+            if name not in places:
+                raise HostError(f"aiohttp's reader has other fields: there is no {name}")
+        self.progress = itemgetter(*[places[name] for name in _PROGRESS])
+        self.queue, self.limit = itemgetter(places["queue"]), itemgetter(places["_max_msg_size"])
 
-    def without_tail(self, state: tuple[Any, ...]) -> tuple[Any, ...]:
-        """A state in which no bytes are put aside."""
-        return (*state[: self._tail], b"", *state[self._tail + 1 :])
+    def changed(self, state: tuple[Any, ...], values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """A state with other values in some fields."""
+        changed = list(state)
+        for name, value in values.items():
+            changed[self._places[name]] = value
+        return tuple(changed)
 
 
 def _room(queue: Any) -> int:
@@ -291,6 +329,8 @@ def _endless(_: Any) -> int:
 
 # Where the reader stopped, its error, bytes of a header, bytes and opcode of a message that has begun.
 _PROGRESS: Final = ("_state", "_exc", "_tail", "_partial", "_opcode")
+# What a message of one frame leaves behind that is not set anew by a control frame.
+_AFTER_A_MESSAGE: Final = {"_frame_fin": True, "_compressed": 0}
 
 
 def _make_feed_compiled(plain: type[Any], layout: _State, source: ModuleType) -> Any:  # noqa: C901 (many small steps)
@@ -299,10 +339,10 @@ def _make_feed_compiled(plain: type[Any], layout: _State, source: ModuleType) ->
     Everything else goes through the C code, which is then asked where it is before something is kept from it again.
     """
     plain_feed, progress, room, fine = plain.feed_data, layout.progress, layout.room, _FINE
-    without_tail = layout.without_tail
+    changed, nothing_put_aside = layout.changed, {"_tail": b""}
     new, view, message_type, binary = tuple.__new__, memoryview, source.WSMessage, source.WSMsgType.BINARY
     resting = (source.READ_HEADER, None, b"", b"", source.OP_CODE_NOT_SET)
-    large_binary = b"\x82\x7f"
+    large_binary, masked_long = b"\x82\x7f", 0x80 | 126
     longest_pause, shift, most_pieces, large = _LONGEST_PAUSE, _PAUSE_SHIFT, _PIECES, _LARGE
     stops, endless, overhead = layout.stops, sys.maxsize, layout.overhead
 
@@ -339,13 +379,25 @@ def _make_feed_compiled(plain: type[Any], layout: _State, source: ModuleType) ->
         if end:
             data = data[end:]
         if needed:
-            self._held, self._missing, self._joined = [data], needed - len(data), 0
+            hold(self, data, needed)
             return fine
         if start < end:
             self._pause = self._pauses = 0
         else:
             self._pause = pause(self)
         return self._plain.feed_data(data)
+
+    def hold(self: Any, begun: bytes, needed: int) -> None:
+        """Keep the start of a message until so many bytes tell more of it.
+
+        Its length alone does, for the C code refuses what is too long before the key has come.
+        """
+        given = len(begun)
+        if 2 <= given < 10 and begun[1] >= masked_long:
+            end_of_length = 4 if begun[1] == masked_long else 10
+            if given < end_of_length:
+                needed = end_of_length
+        self._held, self._missing, self._joined = [begun], needed - given, 0
 
     def pause(self: Any) -> int:
         self._pauses = pauses = min(2 * self._pauses + 1, longest_pause)
@@ -365,7 +417,7 @@ def _make_feed_compiled(plain: type[Any], layout: _State, source: ModuleType) ->
             self._stash, self._stashed = stash, start
             return fine
         self._stash, reader = b"", self._plain
-        reader.__setstate_cython__(without_tail(reader.__reduce_cython__()[2]))
+        reader.__setstate_cython__(changed(reader.__reduce_cython__()[2], nothing_put_aside))
         # Now the queue does not have to call any more.
         reader.feed_data(b"")
         self._free = True
@@ -415,7 +467,7 @@ def _make_feed_compiled(plain: type[Any], layout: _State, source: ModuleType) ->
             begun = b"".join(held)
             messages, _, _, needed = self._parse(begun, 0, left)
             if needed:
-                self._held, self._missing, self._joined = [begun], needed - len(begun), 0
+                hold(self, begun, needed)
                 return feed_held(self, data[missing:])
             if not messages:
                 held.pop()
@@ -446,12 +498,20 @@ def _reader_seams(package: ModuleType, backend: ModuleType) -> list[Seam]:
     """Our reader in every module that has imported the host's by name, and the ``feed_data`` of it."""
     place = Seam.find(package, "_websocket.reader.WebSocketReader")
     source = sys.modules["aiohttp._websocket.reader_py"]
-    plain, queue = place.current(), sys.modules["aiohttp._websocket.reader"].WebSocketDataQueue(None, 2**16, loop=None)
-    layout = _State(source, queue)
+    plain, queue = place.current(), _own_queue()
+    layout = _State(source, queue(None, 2**16, loop=None))
     reader = _new_reader(plain, layout, source, backend)
     feed = _OurSeam(f"{place.path}.feed_data", reader, "feed_data", _make_feed_compiled(plain, layout, source))
     _check_reader(reader, feed.replacement, layout)
     return [feed, *[each.with_replacement(reader) for each in (place, *place.elsewhere(package))]]
+
+
+def _own_queue() -> Any:
+    """The host's compiled queue, where a program may have put a class derived from it."""
+    queue = getattr(sys.modules.get("aiohttp._websocket.reader_c"), "WebSocketDataQueue", None)
+    if not isinstance(queue, type) or queue.__module__ != "aiohttp._websocket.reader_c":
+        raise HostError("aiohttp's compiled queue is not where it should be")
+    return queue
 
 
 def _check_reader(reader: type[Any], feed: Any, layout: _State) -> None:
@@ -595,9 +655,7 @@ def _decode(data: bytes | bytearray) -> str:
 _REPLACED_NATIVE: Final[dict[str, Callable[[FunctionType, ModuleType], Any]]] = {
     "client_ws.ClientWebSocketResponse.send_str": _make_send_str,
 }
-_REPLACED_WRITER: Final[dict[str, Callable[[FunctionType, ModuleType], Any]]] = {
-    "_websocket.writer.WebSocketWriter._write_websocket_frame": _make_write_frame,
-}
+_REPLACED_WRITER: Final = "_websocket.writer.WebSocketWriter._write_websocket_frame"
 # Where aiohttp runs without its extensions.
 _REPLACED_PYTHON: Final[dict[str, Callable[[FunctionType, ModuleType], Any]]] = {
     "_websocket.reader_py.WebSocketReader._feed_data": _make_feed_data,
@@ -616,16 +674,18 @@ def _is_pure(backend: ModuleType) -> bool:
 def _seams(backend: ModuleType) -> list[Seam]:
     package = sys.modules["aiohttp"]
     check_shape(package, _KNOWN)
+    reader = sys.modules["aiohttp._websocket.reader"].WebSocketReader
+    in_python = isinstance(vars(reader).get("_feed_data"), FunctionType)
+    masks = _mask_seams(package, backend) if in_python else []
     seams: list[Seam] = []
     if not _is_pure(backend):
         seams += make_seams(package, {}, _REPLACED_NATIVE, backend)
         writer = sys.modules["aiohttp._websocket.writer"].WebSocketWriter
         if hasattr(writer, "_write_websocket_frame"):
-            seams += make_seams(package, _KNOWN_WRITER, _REPLACED_WRITER, backend)
-    reader = sys.modules["aiohttp._websocket.reader"].WebSocketReader
-    if isinstance(vars(reader).get("_feed_data"), FunctionType):
-        seams += make_seams(package, {}, _REPLACED_PYTHON, backend)
-        seams += _mask_seams(package, backend)
+            make = functools.partial(_make_write_frame, _usual_mask(masks))
+            seams += make_seams(package, _KNOWN_WRITER, {_REPLACED_WRITER: make}, backend)
+    if in_python:
+        seams += [*make_seams(package, {}, _REPLACED_PYTHON, backend), *masks]
     elif not _is_pure(backend):
         seams += _reader_seams(package, backend)
     return seams
@@ -639,6 +699,18 @@ def _mask_seams(package: ModuleType, backend: ModuleType) -> list[Seam]:
     replacement = rebase(_make_mask(plain, backend), plain)
     places = [own] if used.current() is not plain else [own, used, *used.elsewhere(package)]
     return [place.with_replacement(replacement) for place in places]
+
+
+def _usual_mask(masks: list[Seam]) -> Any:
+    """What the host's writer masks with, unless somebody has put something else there.
+
+    Args:
+        masks: the seams of the Python mask, where it is replaced.
+    """
+    compiled = getattr(sys.modules.get("aiohttp._websocket.mask"), "_websocket_mask_cython", None)
+    if compiled is not None:
+        return compiled
+    return masks[0].replacement if masks else sys.modules["aiohttp._websocket.helpers"]._websocket_mask_python
 
 
 def _web_seams(backend: ModuleType) -> list[Seam]:
@@ -663,7 +735,7 @@ HOST: Final = Host(
     tried="3.11.18 to 3.14.5",
     depth="frame",
     replaces=(
-        *[f"aiohttp.{path}" for path in (*_REPLACED_NATIVE, *_REPLACED_WRITER, *_REPLACED_WEB)],
+        *[f"aiohttp.{path}" for path in (*_REPLACED_NATIVE, _REPLACED_WRITER, *_REPLACED_WEB)],
         "aiohttp._websocket.reader.WebSocketReader",
     ),
     cannot_reach="the queue, zlib, messages in fragments, and all that a connection with compression receives",

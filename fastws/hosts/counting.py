@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from .host import Seam
 
-__all__ = ["count_if_asked", "seam_hits"]
+__all__ = ["count_if_asked", "is_one_of_ours", "seam_hits"]
 
 _hits: Final[Counter[str]] = Counter()
 _lock: Final = threading.Lock()
@@ -31,6 +31,13 @@ def count_if_asked(seams: list[Seam]) -> list[Seam]:
     if os.environ.get("FASTWS_COUNT_SEAMS", "") in ("", "0"):
         return seams
     return [seam.with_replacement(_counted(seam.path, seam.replacement)) for seam in seams]
+
+
+def is_one_of_ours(found: Any, ours: Any) -> bool:
+    """Whether what stands in a host is what we put there, be it counted."""
+    return found is ours or (
+        getattr(found, "__wrapped__", None) is ours and getattr(found, "__globals__", None) is globals()
+    )
 
 
 def _counted(path: str, replacement: Any) -> Any:

@@ -33,8 +33,9 @@ __all__ = ["HOST"]
 FrameHeader: Any = None
 _append_message: Any = None
 
-# While this is what `random.choices` is, a key is four bytes.
-_SYSTEM_CHOICES: Final = random.choices
+# While this is what `random.choices` is, a key is four bytes. The module takes its functions from this generator, so it
+# tells what stood there before somebody replaced it, perhaps before this file was imported.
+_SYSTEM_CHOICES: Final[Any] = getattr(getattr(random, "_inst", None), "choices", None)
 
 # What the replacements do the work of, or rely on, and its digests in the versions named above.
 _KNOWN: Final[dict[str, tuple[str, ...]]] = {

@@ -13,11 +13,10 @@ Every unusual case is left to the host's own functions: control frames, frames t
 that are not tornado's, subclasses of ``WebSocketProtocol13``. What programs override or patch (``_handle_message``,
 ``_receive_frame``, ``_write_frame``, ``_run_callback``, the handler's methods, ``os.urandom``) is still called.
 
-Out of reach: a ``Future`` and a ``Task`` for each message sent, which the caller can see. What differs: a large payload
-is read to its end and not beyond it, so less of what follows may be in the buffer of the stream. What is merged here
-is no longer called for a data frame, so patching it after ``accelerate`` has no effect: ``_read_bytes`` and the
-``read_bytes`` of the stream, and its ``_handle_write`` where the socket takes a message at once. ``_frame_mask`` and
-``_frame_length``, which nothing reads later, are not kept.
+Out of reach: a ``Future`` and a ``Task`` for each message sent, which the caller can see. What differs: what is merged
+here is no longer called for a data frame, so patching it after ``accelerate`` has no effect: ``_read_bytes`` and the
+``read_bytes`` of the stream, its ``_handle_write`` where the socket takes a message at once, and ``_websocket_mask``
+where the codec is compiled. ``_frame_mask`` and ``_frame_length``, which nothing reads later, are not kept.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from __future__ import annotations
 import os
 import struct
 import sys
+from operator import attrgetter
 from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -103,16 +103,19 @@ def _is_ours(function: Any, plain: FunctionType) -> bool:
 def _make_untouched(name: str) -> Callable[[Any], bool]:
     """Tells of a connection whether its method ``name`` is the replacement, and nothing that was put there since."""
     plain = vars(sys.modules["tornado.websocket"].WebSocketProtocol13)[name]
-    ours = None
+    ours, function_of = None, attrgetter(f"{name}.__func__")
 
     def untouched(connection: Any) -> bool:
         nonlocal ours
-        function = getattr(getattr(connection, name), "__func__", None)
+        try:
+            function = function_of(connection)
+        except AttributeError:
+            return False  # it was put on the connection
         if function is not ours:
             if not _is_ours(function, plain):
                 return False
             ours = function
-        return function is not None
+        return True
 
     return untouched
 
@@ -157,9 +160,8 @@ def _make_parse_frame(backend: ModuleType) -> Callable[..., Any]:
 
 
 def _make_decodes(backend: ModuleType) -> Callable[[Any], bool]:
-    """Tells of a connection whether text that it receives in one frame is sure to be wanted as text."""
-    untouched, compiled = _make_untouched("_handle_message"), backend.kernel_name() != "none"
-    return lambda connection: compiled and connection._decompressor is None and untouched(connection)
+    """Tells of a connection without compression whether text that comes in one frame is sure to be wanted as text."""
+    return _make_untouched("_handle_message") if backend.kernel_name() != "none" else lambda _: False
 
 
 def _make_extract(backend: ModuleType) -> Callable[[Any, int, Any, Any], Any]:
@@ -167,7 +169,7 @@ def _make_extract(backend: ModuleType) -> Callable[[Any, int, Any, Any], Any]:
     decode_text, unmask, decodes, text = backend.decode_text, _make_unmask(backend), _make_decodes(backend), 0x81
 
     def extract(connection: Any, first: int, payload: Any, key: Any) -> Any:
-        if first == text and decodes(connection):
+        if first == text and connection._decompressor is None and decodes(connection):
             try:
                 return decode_text(payload, key)
             except ValueError:
@@ -225,7 +227,7 @@ def _known_streams() -> tuple[Any, Any]:
 def _make_take(backend: ModuleType) -> Callable[[Any], Any]:
     plain_stream, secure_stream = _known_streams()
     parse_frame, parse_header, decodes = _make_parse_frame(backend), backend.parse_header, _make_decodes(backend)
-    room, hand_on, quiet, codec_error, text_error = _room, _hand_on, _quiet, ProtocolError, Utf8Error
+    room, hand_on, codec_error, text_error = _room, _hand_on, ProtocolError, Utf8Error
     not_here, unfinished, text, binary, largest = _NOT_HERE, _Unfinished, 0x81, 0x82, MAX_PAYLOAD
 
     def take(connection: Any) -> Any:
@@ -244,7 +246,7 @@ def _make_take(backend: ModuleType) -> Callable[[Any], Any]:
             limit = room(connection, first)
         if type(limit) is not int or not 0 <= limit <= largest:
             return not_here
-        decode = first == text and decodes(connection)
+        decode = first == text and connection._decompressor is None and decodes(connection)
         try:
             frame = parse_frame(buffer, role=None, max_frame_size=limit, decode=decode, minimal_length=False)
         except text_error:
@@ -261,18 +263,13 @@ def _make_take(backend: ModuleType) -> Callable[[Any], Any]:
         if size == end:
             stream._maybe_add_error_listener()
         connection._wire_bytes_in += end
-        try:
-            return hand_on(connection, first, data, length)
-        except Exception:
-            # A payload that had to be waited for leaves the stream watched, with the host, too.
-            quiet(stream)
-            raise
+        return hand_on(connection, first, data, length)
 
     return take
 
 
-# How much of a large payload is waited for at once at the beginning; later as much as has arrived.
-_FIRST_READ: Final = 65_536
+# The memory of a large payload at the beginning; later as much again as has arrived.
+_FIRST_MEMORY: Final = 65_536
 
 # The memory of the large payload before, if it was no larger than this: memory that the system gives anew costs more
 # than what is done with it.
@@ -281,19 +278,20 @@ _spare: Final[list[bytearray]] = []
 
 
 def _make_take_unfinished(backend: ModuleType) -> Callable[..., Any]:
-    extract = _make_extract(backend)
-    # The pure twin needs a copy of the payload in any case, which is what the host's own read gives.
-    first_read = sys.maxsize if backend.kernel_name() == "none" else _FIRST_READ
+    extract, compiled = _make_extract(backend), backend.kernel_name() != "none"
 
     async def take_unfinished(connection: Any, first: int, header: int, length: int, key: bytes | None) -> Any:
         """Take a data frame whose payload has to be waited for, and hand it on; returns what ``take`` does."""
         stream = connection.stream
         del stream._read_buffer[:header]
         stream._read_buffer_size -= header
+        if not stream._read_buffer_size:
+            stream._maybe_add_error_listener()
         connection._wire_bytes_in += header
         if first & 0x0F and connection._decompressor is not None:
             connection._frame_compressed = first & 0x40 != 0
-        if first_read < length <= stream.max_buffer_size:
+        # The pure twin needs a copy of the payload in any case, which is what the host's own read gives.
+        if compiled and _is_large(stream, length):
             memory = await _read_large(stream, length)
             connection._wire_bytes_in += length
             with memoryview(memory) as whole, whole[:length] as payload:
@@ -307,32 +305,68 @@ def _make_take_unfinished(backend: ModuleType) -> Callable[..., Any]:
     return take_unfinished
 
 
+def _is_large(stream: Any, length: int) -> bool:
+    """Whether a payload is long, and the host would look at none of the reads for it in another way."""
+    return (
+        length > _FIRST_MEMORY
+        and length <= stream.max_buffer_size - stream.read_chunk_size  # what follows it cannot fill the buffer
+        and stream._close_callback is None  # with one, the host watches the stream where its buffer is empty
+    )
+
+
 async def _read_large(stream: Any, length: int) -> bytearray:
     """Read into one place that grows with what arrives, rather than through the buffer of the stream.
 
+    What follows a payload is still delivered after the end of the stream if it was read with it. So the last read is
+    for a whole chunk, from where the host's would be, and what it gives beyond the payload goes to the buffer.
+
     Returns: at least ``length`` bytes, of which so many were read.
     """
+    memory, done, waited = _take_memory(stream), stream._read_buffer_size, False
+    stream._read_buffer, stream._read_buffer_size = bytearray(), 0
+    chunk, plain = stream.read_chunk_size, type(stream) is _known_streams()[0]
+    try:
+        while done < length:
+            while len(memory) - done < chunk:
+                memory += bytes(min(len(memory), length + chunk - len(memory)))
+            # A read from TLS gives one record, whatever is asked for; so all but the last chunk is waited for at once.
+            size = length - done + chunk - 1 if plain else max(length - done - 1, chunk)
+            size = min(size, len(memory) - done) // chunk * chunk
+            with memoryview(memory) as whole, whole[done : done + size] as rest:
+                future = stream.read_into(rest, partial=plain or length - done <= chunk)
+                waited = waited or not future.done()
+                done += await future
+    except BaseException:
+        _give_back(stream, memory, done, length)
+        raise
+    if done > length:
+        stream._read_buffer += memory[length:done]
+        stream._read_buffer_size += done - length
+        if waited:
+            _unwatch(stream)
+    return memory
+
+
+def _take_memory(stream: Any) -> bytearray:
+    """Memory that begins with what is in the buffer of a stream."""
     try:
         memory = _spare.pop()
     except IndexError:
-        memory = bytearray(_FIRST_READ)
-    done = 0
-    while done < length:
-        if done == len(memory):
-            memory *= 2
-        with memoryview(memory) as whole, whole[done:length] as rest:
-            size = len(rest)
-            try:
-                await stream.read_into(rest)
-            except BaseException:
-                if stream._read_buffer is rest:
-                    # What was read is kept as the host keeps it.
-                    stream._read_buffer = memory[: done + stream._read_buffer_size]
-                    stream._read_buffer_size += done
-                    stream._user_read_buffer = False
-                raise
-            done += size
+        memory = bytearray(_FIRST_MEMORY)
+    memory[: stream._read_buffer_size] = stream._read_buffer
     return memory
+
+
+def _give_back(stream: Any, memory: bytearray, done: int, length: int) -> None:
+    """Keep what was read of a large payload as the host keeps it, which waits for all of it at once."""
+    if stream._user_read_buffer:
+        stream._read_buffer = memory[: done + stream._read_buffer_size]
+        stream._user_read_buffer = False
+    else:
+        stream._read_buffer[:0] = memory[:done]
+    stream._read_buffer_size += done
+    if stream._read_future is not None:
+        stream._read_bytes, stream._read_partial = length, False
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -380,62 +414,87 @@ def _make_read_to_buffer(plain: FunctionType, _: ModuleType) -> Any:
 # Waiting --------------------------------------------------------------------------------------------------------------
 
 
-async def _arrive(stream: Any) -> bool:
+class _Left(int):
+    """State of a stream that the event loop is left to watch for something to read, which the state does not say.
+
+    The host tells the event loop of every state that it gives to a stream, and that is no ``_Left``.
+    """
+
+    __slots__ = ()
+
+
+# Of every combination of what a stream is watched for: made once, as every read needs one.
+_LEFT: Final = tuple(map(_Left, range(32)))
+
+
+async def _arrive(stream: Any, leave: bool) -> None:
     """Wait until something is in the buffer of a stream, which is empty.
 
     The host waits for the two bytes of a header. If more has arrived, it stops to watch the stream, and starts again
-    for the next frame: for each message the system is asked twice. Here all that has arrived is waited for, so the
-    stream goes on being watched, and ``_quiet`` ends that where anybody could tell.
-
-    Returns: whether the stream is watched where the host would have stopped to.
+    for the next frame: for each message the system is asked twice. Here all that has arrived is waited for, and the
+    event loop may be left to watch the stream: then ``_quiet`` ends that where anybody could tell.
     """
     stream._check_closed()
     if stream._read_to_buffer():
-        return False
+        return
     stream._check_closed()
-    future = stream._start_read()
+    future, reading, state = stream._start_read(), stream.io_loop.READ, stream._state
     stream._read_bytes, stream._read_partial = stream.max_buffer_size, True
-    stream._add_io_state(stream.io_loop.READ)
+    if type(state) is _Left:
+        stream._state = state | reading
+    else:
+        stream._add_io_state(reading)
     arrived = await future
     stream._read_buffer += arrived
     stream._read_buffer_size += len(arrived)
-    return len(arrived) > 2
+    if len(arrived) > 2:
+        state = stream._state
+        if not leave:
+            _unwatch(stream)
+        elif state is not None and state & reading:
+            stream._state = _LEFT[state & ~reading]
+
+
+def _unwatch(stream: Any) -> None:
+    """Stop to watch a stream for something to read."""
+    state, reading = stream._state, stream.io_loop.READ
+    if state is not None and state & reading:
+        stream._state = state & ~reading
+        stream.io_loop.update_handler(stream.fileno(), stream._state)
 
 
 def _quiet(stream: Any, awaited: Any = None) -> None:
     """Do not watch a stream while others run: the host would not notice more, or its end, before it reads again."""
+    state = getattr(stream, "_state", None)
+    if type(state) is not _Left:
+        return
     done = getattr(awaited, "done", None)
     if done is not None and done():
         return  # there is nothing to wait for
-    state, reading = stream._state, stream.io_loop.READ
-    if state is not None and state & reading and stream._close_callback is None and not stream.closed():
-        stream._state = state & ~reading
-        stream.io_loop.update_handler(stream.fileno(), stream._state)
+    stream._state = int(state)
+    stream.io_loop.update_handler(stream.fileno(), stream._state)
 
 
 def _make_receive_frame(plain: FunctionType, backend: ModuleType) -> Any:
     take, take_unfinished, arrive, quiet = _make_take(backend), _make_take_unfinished(backend), _arrive, _quiet
     not_here, unfinished, known = _NOT_HERE, _Unfinished, _known_streams()
 
-    async def _receive_frame(self: Any) -> None:
+    async def _receive_frame(self: Any, *leave: bool) -> None:
         stream = self.stream
         if type(self) is not WebSocketProtocol13 or type(stream) not in known:
             await plain(self)
             return
-        ahead, reading = stream._read_buffer_size > 0, stream.reading()
-        watched = not ahead and not reading and await arrive(stream)
+        if not stream._read_buffer_size and not stream.reading():
+            await arrive(stream, bool(leave))
         handled = take(self)
         if handled is not_here or type(handled) is unfinished:
-            # What is there already may have come with the frames before, and the stream is watched since then.
-            if watched or (ahead and not reading and handled is not_here):
-                quiet(stream)
+            quiet(stream)
             if handled is not_here:
                 await plain(self)
                 return
             handled = await take_unfinished(self, *handled)
-        elif watched and handled is not None:
-            quiet(stream, handled)
         if handled is not None:
+            quiet(stream, handled)
             await handled
 
     return _receive_frame
@@ -453,7 +512,8 @@ def _make_receive(backend: ModuleType) -> Callable[[Any], Any]:
     def receive(connection: Any) -> Any:
         handled = take(connection)
         if handled is not_here or type(handled) is unfinished:
-            return connection._receive_frame()
+            # Only this loop is sure to call `_quiet` before others run.
+            return connection._receive_frame(True)
         if handled is not None:
             quiet(connection.stream, handled)
         return handled
@@ -470,44 +530,54 @@ def _make_loop(plain: FunctionType, receive: Callable[[Any], Any]) -> Any:
             return
         try:
             work = 0
-            ours = untouched(self)
+            ours = self._receive_frame if untouched(self) else None
             while not self.client_terminated:
                 start = self._wire_bytes_in
-                awaited = receive(self) if ours else self._receive_frame()
+                if self._receive_frame == ours:
+                    awaited = receive(self)
+                else:
+                    quiet(self.stream)
+                    awaited = self._receive_frame()
                 if awaited is not None:
                     await awaited
-                    ours = untouched(self)
+                    ours = self._receive_frame if untouched(self) else None
                 work += _FRAME_YIELD_COST + self._wire_bytes_in - start
                 if work >= _YIELD_THRESHOLD:
                     work = 0
-                    if ours:
-                        quiet(self.stream)
+                    quiet(self.stream)
                     await asyncio.sleep(0)
-                    ours = untouched(self)
+                    ours = self._receive_frame if untouched(self) else None
         except StreamClosedError:
             self._abort()
         finally:
+            quiet(self.stream)
             self.handler.on_ws_connection_close(self.close_code, self.close_reason)
 
     return _receive_frame_loop
 
 
 def _make_loop_before_6_6(plain: FunctionType, receive: Callable[[Any], Any]) -> Any:
-    untouched = _make_untouched("_receive_frame")
+    quiet, untouched = _quiet, _make_untouched("_receive_frame")
 
     async def _receive_frame_loop(self: Any) -> None:
         if type(self) is not WebSocketProtocol13:
             await plain(self)
             return
         try:
-            ours = untouched(self)
+            ours = self._receive_frame if untouched(self) else None
             while not self.client_terminated:
-                awaited = receive(self) if ours else self._receive_frame()
+                if self._receive_frame == ours:
+                    awaited = receive(self)
+                else:
+                    quiet(self.stream)
+                    awaited = self._receive_frame()
                 if awaited is not None:
                     await awaited
-                    ours = untouched(self)
+                    ours = self._receive_frame if untouched(self) else None
         except StreamClosedError:
             self._abort()
+        finally:
+            quiet(self.stream)
         self.handler.on_ws_connection_close(self.close_code, self.close_reason)
 
     return _receive_frame_loop
@@ -616,6 +686,7 @@ def _make_write_message(plain: FunctionType, backend: ModuleType) -> Any:
             or self._compressor
             or type(self) is not WebSocketProtocol13
             or os.urandom is not system_random
+            or (loop := running_loop()) is None
             or not untouched(self)
         ):
             return plain(self, message, binary)
@@ -628,8 +699,7 @@ def _make_write_message(plain: FunctionType, backend: ModuleType) -> Any:
             raise WebSocketClosedError()  # noqa: B904 (as the host does)
         wrapper = function(wrapper_code, host_globals, "wrapper", None, (cell(fut),))
         wrapper.__qualname__ = qualname
-        loop = running_loop()
-        if loop is None or asyncio.ensure_future is not ensure_future:
+        if asyncio.ensure_future is not ensure_future:
             return asyncio.ensure_future(wrapper())
         return loop.create_task(wrapper())
 
@@ -643,6 +713,7 @@ def _make_write() -> Callable[[Any, bytes], Any]:
     """What ``IOStream.write`` does; a frame that the socket takes at once does not go through the stream's buffer."""
     iostream: Any = sys.modules["tornado.iostream"]
     kind, host_write, future_class, replay = iostream.IOStream, iostream.IOStream.write, iostream.Future, Replay
+    host_write_to_fd, look_at = kind.write_to_fd, _look_at(host_write)
     # There the host cuts what it sends.
     cut = iostream._WINDOWS
 
@@ -656,6 +727,7 @@ def _make_write() -> Callable[[Any, bytes], Any]:
             or stream.max_write_buffer_size is not None
             or stream.closed()
             or getattr(stream.write, "__func__", None) is not host_write
+            or getattr(stream.write_to_fd, "__func__", None) is not host_write_to_fd
         ):
             return stream.write(frame)
         size, sent, failure = len(frame), 0, None
@@ -671,7 +743,7 @@ def _make_write() -> Callable[[Any, bytes], Any]:
         else:
             # The host goes on from here, with what came of the attempt.
             stream._write_buffer.append(frame)
-            future.add_done_callback(_look_at)
+            future.add_done_callback(look_at)
             stream._write_futures.append((stream._total_write_index, future))
             try:
                 kind._handle_write(replay(stream, "write_to_fd", sent, failure))
@@ -685,9 +757,12 @@ def _make_write() -> Callable[[Any, bytes], Any]:
     return write
 
 
-def _look_at(future: Any) -> None:
-    """An exception that nobody has looked at would be logged."""
-    future.exception()
+def _look_at(write: Any) -> Any:
+    """The host's own callback, with which it looks at the exception of a write: what is logged of it names it."""
+    [code] = [each for each in write.__code__.co_consts if isinstance(each, CodeType)]
+    look_at = FunctionType(code, write.__globals__)
+    look_at.__qualname__ = f"{write.__qualname__}.<locals>.{code.co_name}"
+    return look_at
 
 
 # Mask -----------------------------------------------------------------------------------------------------------------

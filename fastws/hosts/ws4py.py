@@ -9,8 +9,9 @@ does not change.
 
 ``WebSocket.run`` reads what is there, up to 64 KiB, where the host asks the socket four times for every frame. Nobody
 else reads this socket: ``run`` ends the connection when it returns, and ``received_message`` is still called for one
-message after the other, until ``terminated`` says otherwise. ``once`` and ``process``, which managers and event loops
-call, read no byte before the host would.
+message after the other, until ``terminated`` says otherwise. What differs: a ``received_message`` that reads from
+``sock`` itself finds nothing there of what came behind its message. ``once`` and ``process``, which managers and event
+loops call, read no byte before the host would.
 
 Out of reach: a connection that is open keeps the receiver that it was opened with, across ``accelerate`` and
 ``restore``. What is merged here is no longer called for usual messages, so patching it after ``accelerate`` has no

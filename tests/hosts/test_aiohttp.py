@@ -5,12 +5,18 @@
 from __future__ import annotations
 
 import copy
+import functools
 import gc
+import importlib
+import inspect
 import os
+import struct
 import subprocess
 import sys
 import weakref
 import zlib
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +38,7 @@ from fastws.hosts import aiohttp as adapter
 from fastws.hosts import registry
 from fresh import run_python
 from oracles import frame
-from recording import same_on
+from recording import called, failure, same_on
 from scripted import in_pieces
 from scripted_aiohttp import COMPILED, Options, Protocol, done, play, take, write
 from traffic import (
@@ -52,10 +58,15 @@ from vectors import KEY
 if TYPE_CHECKING:
     from types import ModuleType
 
+writer_module: Any = importlib.import_module("aiohttp._websocket.writer")
+
 LATIN = ("plain text with an é in it. " * 300).encode()
 CHINESE = ("中文" * 900).encode()
 ASCII = b"nothing but ASCII. " * 200
 LONG = ("é" * 40_000).encode()
+
+# Whether the host has the function that is replaced, since 3.13.2.
+WRITES_FRAMES = hasattr(WebSocketWriter, "_write_websocket_frame")
 
 
 @pytest.fixture(autouse=True)
@@ -177,6 +188,49 @@ def test_pieces_of_other_types() -> None:
         compare(Options(), [kind(piece) for piece in in_pieces(stream, [3000, 20_000, 60_000])])  # type: ignore[misc]
 
 
+# How long a frame is said to be, in each form; the last two are more than the host can count.
+LENGTHS = (0, 2, 3, 125, 126, 999, 1000, 65_535, 65_536, 2**31, 2**63 - 1, 2**63, 2**64 - 1)
+
+
+@pytest.mark.parametrize("max_msg_size", [0, 1, 3, 126, 1000, 2**22])
+@pytest.mark.parametrize("key", [b"", KEY], ids=["bare", "masked"])
+@pytest.mark.parametrize("first", [TEXT, BINARY])
+def test_a_header_in_pieces(first: int, key: bytes, max_msg_size: int) -> None:
+    """What is too long is refused with the last byte of its length."""
+    mask = 0x80 if key else 0
+    headers = [
+        *[bytes([first, mask | length]) for length in LENGTHS if length < 126],
+        *[struct.pack("!BBH", first, mask | 126, length) for length in LENGTHS if length < 65_536],
+        *[struct.pack("!BBQ", first, mask | 127, length) for length in LENGTHS],
+    ]
+    scripts = []
+    for header in headers:
+        stream = header + key + b"abc"
+        scripts += [in_pieces(stream, range(1, len(stream)))]
+        scripts += [in_pieces(stream, [cut, cut + 1]) for cut in range(1, len(stream) - 1)]
+        scripts += [[frame(TEXT, b"a") + stream[:3], stream[3:4], stream[4:]]]
+    compare(Options(max_msg_size=max_msg_size), *scripts)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        *[b"", frame(PING), frame(TEXT, b"a"), frame(BINARY, b"a", KEY), frame(TEXT, b"a") * 5, frame(BINARY, LONG)],
+        *[frame(TEXT, b"a") + frame(PING, b"?"), frame(PING) + frame(TEXT, b"a"), frame(TEXT, b"\xff")],
+        *[frame(UNFINISHED_TEXT, b"a"), frame(UNFINISHED_TEXT, b"a") + frame(CONT)],
+        *[frame(TEXT, b"a") + frame(UNFINISHED_TEXT, b"b"), frame(TEXT, b"a") + frame(UNFINISHED_TEXT) + frame(CONT)],
+    ],
+    ids=range(13),
+)
+def test_a_close_frame_that_is_refused(before: bytes) -> None:
+    """The host tells the first bit of the data frame before it, wherever that was read."""
+    bad = frame(CLOSE, b"x")
+    half, rest = before[: len(before) // 2], before[len(before) // 2 :]
+    scripts = [[before + bad], [before, bad], [half, rest, bad], [half, rest + bad]]
+    for limit in (1, 2**16):
+        compare(Options(limit=limit), *scripts, [*in_pieces(before, range(1, min(len(before), 40))), bad])
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     frames=st.lists(
@@ -251,6 +305,59 @@ def test_the_source_of_keys_is_the_hosts() -> None:
     assert protocol.written == [b"\x82\x86\x01\x02\x03\x04\x01\x02\x03\x04\x01\x02"]
 
 
+@pytest.mark.parametrize("before", [True, False], ids=["patched before", "patched meanwhile"])
+def test_a_mask_of_somebody_else_is_used(before: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[bytes, bytes]] = []
+    plain_mask = writer_module.websocket_mask
+
+    @functools.wraps(plain_mask)
+    def mask(key: bytes, data: bytearray) -> None:
+        given.append((key, bytes(data)))
+        plain_mask(key, data)
+        data.reverse()
+
+    def patch() -> None:
+        monkeypatch.setattr(writer_module, "websocket_mask", mask)
+
+    def run() -> Any:
+        given.clear()
+        outcomes = [write(data, 1, use_mask=use_mask) for data in (b"", b"abc", LATIN) for use_mask in (True, False)]
+        return outcomes, list(given)
+
+    if before:
+        patch()
+        _, told = same_on("aiohttp", run)
+    else:
+        with fastws.hosts.accelerated("aiohttp"):
+            patch()
+            accelerated, told = run()
+        assert run() == (accelerated, told)
+    assert [data for _, data in told] == [b"", b"abc", LATIN]
+
+
+@pytest.mark.skipif(fastws.backend_name() == "python", reason="the pure twin leaves this alone")
+@pytest.mark.skipif(not WRITES_FRAMES, reason="the host builds its frames in another function")
+@pytest.mark.parametrize("adapted", [backend], ids=["native"], indirect=True)
+@pytest.mark.parametrize("counted", ["", "1"])
+def test_frames_are_masked_by_the_codec(counted: str, adapted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as nobody has put another mask there."""
+    built: list[int] = []
+
+    class Twin:
+        def encode_frame(self, opcode: int, *args: Any, **options: Any) -> Any:
+            built.append(opcode)
+            return adapted.encode_frame(opcode, *args, **options)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(adapted, name)
+
+    monkeypatch.setattr(registry, "backend", Twin())
+    monkeypatch.setenv("FASTWS_COUNT_SEAMS", counted)
+    with fastws.hosts.accelerated("aiohttp"):
+        write(b"abc", 2, use_mask=True)
+    assert built == [2]
+
+
 def masked(function: Any, key: Any, data: Any) -> Any:
     """What a mask does to its argument, or what it raises."""
     data = copy.copy(data)
@@ -267,6 +374,37 @@ def test_the_mask_without_extensions() -> None:
     plain = [masked(helpers._websocket_mask_python, *each) for each in arguments]
     with fastws.hosts.accelerated("aiohttp"):
         assert [masked(helpers._websocket_mask_python, *each) for each in arguments] == plain
+
+
+# Options that are no integers -----------------------------------------------------------------------------------------
+
+
+class Number:
+    """Something that only tells its value when it is asked for an integer."""
+
+    def __init__(self, name: str) -> None:
+        setattr(type(self), name, lambda _: 1000)
+
+    def __repr__(self) -> str:
+        return " ".join([name for name in ("__index__", "__int__") if hasattr(self, name)])
+
+
+SIZES: list[Any] = [
+    *[0.0, 0.5, -0.5, 1.0, 1000.9, 1e7, 2.0**31, 1e30, -1.5, float("nan"), float("inf"), True, None, "5", b"5", 1j],
+    *[-1, 2**31, 2**32 - 1, 2**32, Decimal(1000), Decimal("0.1"), Decimal("NaN"), Fraction(2001, 2), [1]],
+    *[type("Index", (Number,), {})("__index__"), type("Int", (Number,), {})("__int__")],
+]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=repr)
+def test_a_size_that_is_no_integer(size: Any) -> None:
+    streams = [frame(TEXT, bytes([97]) * n, key) for n in (0, 1, 999, 1000, 1001, 70_000) for key in (None, KEY)]
+    scripts = [[stream] for stream in streams] + [in_pieces(stream, [1, 3, 500]) for stream in streams]
+
+    def run() -> Any:
+        return [called(lambda script=script: vars(play(script, Options(max_msg_size=size)))) for script in scripts]
+
+    same_on("aiohttp", run)
 
 
 # What stands where ----------------------------------------------------------------------------------------------------
@@ -365,6 +503,49 @@ class TestReader:
         with fastws.hosts.accelerated("aiohttp"):
             reader.feed_data(frame(TEXT, LATIN))
         assert take(queue)[0][2] == ("str", LATIN.decode())
+
+    def test_a_queue_of_a_derived_class_sees_every_message(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Also where it was put there before the host was accelerated, and raises."""
+        plain_queue: Any = reader_module.WebSocketDataQueue
+        stream = frame(TEXT, b"abc") * 4 + frame(PING) + frame(BINARY, b"d", KEY) * 4
+
+        class Queue(plain_queue):  # type: ignore[misc]
+            def feed_data(self, data: Any, size: int) -> None:
+                seen.append((data, size))
+                if data[1] == b"d":
+                    raise LookupError("not today")
+                super().feed_data(data, size)
+
+        def run() -> Any:
+            seen.clear()
+            queue = Queue(Protocol(), 2**16, loop=None)
+            reader = reader_module.WebSocketReader(queue, *given)
+            results = [called(reader.feed_data, piece) for piece in in_pieces(stream, [1, 7])]
+            return results, list(seen), take(queue), failure(queue.exception())
+
+        seen: list[Any] = []
+        given: list[Any] = [2**22, False, True][: len(inspect.signature(reader_py.WebSocketReader).parameters) - 1]
+        _, told, *_ = same_on("aiohttp", run)
+        assert [data[1] for data, _ in told] == ["abc"] * 4 + [b"", b"d"]
+        monkeypatch.setattr(reader_module, "WebSocketDataQueue", Queue)
+        same_on("aiohttp", run)
+
+    def test_a_refused_close_frame_after_it_was_restored(self) -> None:
+        told = []
+        for before in ([], [frame(PING)], [frame(TEXT, b"a")], [frame(TEXT, b"a")[:2], b"a"], [frame(TEXT, b"a")[:2]]):
+            for accelerated in (False, True):
+                fastws.hosts.restore()
+                if accelerated:
+                    fastws.accelerate("aiohttp")
+                reader, queue = self.make()
+                for piece in before:
+                    reader.feed_data(piece)
+                fastws.hosts.restore()
+                if before and len(before[-1]) == 2 and before[-1] != frame(PING):
+                    reader.feed_data(b"a")
+                reader.feed_data(frame(CLOSE, b"x"))
+                told.append(failure(queue.exception()))
+        assert told[::2] == told[1::2]
 
     def test_goes_away(self) -> None:
         with fastws.hosts.accelerated("aiohttp"):

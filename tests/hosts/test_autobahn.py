@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import random
 import sys
+import threading
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ from traffic import (
 from vectors import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 txaio: Any = importlib.import_module("txaio")
@@ -308,6 +309,60 @@ def test_data_is_there_for_who_looks() -> None:
     assert connection.trafficStats.incomingWebSocketMessages == 600
     with pytest.raises(AttributeError):
         _ = host.WebSocketProtocol.data
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["restored", "and accelerated again"])
+@pytest.mark.parametrize("many", [10, 600])
+def test_restored_in_a_message(many: int, again: bool) -> None:
+    """``data`` is there for this message and all that follow, also of another connection in the middle of a read."""
+    stream = b"".join([frame(TEXT, b"%d" % number, KEY) for number in range(many)]) + b"\x81"
+
+    def run(*switches: Callable[[], Any]) -> Any:
+        seen: list[Any] = []
+
+        class Looks(application("only messages", True)):  # type: ignore[misc]
+            def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: ARG002, N802, N803
+                if payload == b"5" and self is outer:
+                    receive(inner, stream)
+                if payload == b"7" and self is inner:
+                    for switch in switches:
+                        switch()
+                if payload != b"7" or self is inner:  # which looks first where it is restored
+                    seen.append((self is inner, payload, called(lambda: len(self.data))))
+
+        outer, inner = connect(Setup(), Looks), connect(Setup(), Looks)
+        receive(outer, stream)
+        return seen, state(outer), state(inner)
+
+    plain = run()
+    fastws.hosts.accelerate("autobahn")
+    assert run(fastws.hosts.restore, *[lambda: fastws.hosts.accelerate("autobahn")] * again) == plain
+
+
+def test_restored_by_another_thread() -> None:
+    """Between any two messages: none is lost, none comes twice, and each finds what follows it."""
+    stream = b"".join([frame(TEXT, b"%d" % number, KEY) for number in range(2000)])
+    seen: list[Any] = []
+
+    class Looks(application("only messages", True)):  # type: ignore[misc]
+        def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: ARG002, N802, N803
+            seen.append((payload, len(self.data)))
+
+    receive(connect(Setup(), Looks), stream)
+    plain = list(seen)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for _ in range(20):
+            seen.clear()
+            fastws.hosts.accelerate("autobahn")
+            restoring = threading.Timer(0.002, fastws.hosts.restore)
+            restoring.start()
+            receive(connect(Setup(), Looks), stream)
+            restoring.join()
+            assert seen == plain
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_an_attribute_of_the_application_that_is_called_data() -> None:

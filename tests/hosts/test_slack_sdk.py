@@ -18,6 +18,9 @@ from hypothesis import strategies as st
 
 import fastws.hosts
 from cases import each_case
+from fastws.backend import backend
+from fastws.hosts import registry
+from fresh import run_python
 from live_server import serving
 from names import named
 from oracles import frame
@@ -28,6 +31,7 @@ from vectors import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
     from scripted import Event
 
@@ -199,6 +203,40 @@ def test_building(payload: Any) -> None:
 def test_the_random_source_is_honoured(drawn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "choices", lambda *_, **__: drawn)
     compare(*[lambda o=opcode: called(internals._build_data_frame_for_sending, "abcdef", o) for opcode in (1, 9)])
+
+
+@pytest.mark.parametrize("adapted", [backend], ids=["each"], indirect=True)
+def test_a_random_source_that_was_replaced_before_anything_was_imported() -> None:
+    code = """
+        import random
+        random.choices = lambda *_, **__: [1, 2, 3, 4, 5]
+        import fastws
+        from slack_sdk.socket_mode.builtin import internals
+        plain = internals._build_data_frame_for_sending("abc", 1)
+        fastws.accelerate("slack-sdk")
+        assert internals._build_data_frame_for_sending.__wrapped__
+        print(internals._build_data_frame_for_sending("abc", 1) == plain)
+    """
+    assert run_python(code) == "True"
+
+
+def test_the_codec_builds_frames_with_keys_of_the_system(adapted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[int] = []
+
+    class Twin:
+        def encode_frame(self, opcode: int, *args: Any, **options: Any) -> Any:
+            built.append(opcode)
+            return adapted.encode_frame(opcode, *args, **options)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(adapted, name)
+
+    monkeypatch.setattr(registry, "backend", Twin())
+    with fastws.hosts.accelerated("slack-sdk"):
+        internals._build_data_frame_for_sending("abc", 1)
+        monkeypatch.setattr(random, "choices", lambda *_, **__: [1, 2, 3, 4])
+        internals._build_data_frame_for_sending("abc", 2)
+    assert built == [1]
 
 
 # A real connection ----------------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ import contextlib
 import functools
 import os
 import socket
+import threading
 import zlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -249,6 +249,213 @@ def test_invalid_bytes_in_long_text(bad: int) -> None:
     compare_ends(Side(), *scripts)
 
 
+@pytest.mark.parametrize("size", [134_000, 134_500, 198_000, 199_000, 199_900])
+def test_what_follows_a_large_payload_fills_the_buffer(size: int) -> None:
+    """The host reads on as far as a read gives, and closes a stream that gave more than it may keep."""
+    script = [frame(BINARY, bytes(size)) + frame(BINARY, b"x" * 125) * 600]
+    side = Side(limit=400_000)
+
+    def change(connection: Any) -> None:
+        connection.stream.max_buffer_size = 200_000
+
+    fastws.hosts.restore()
+    expected = ends(play([script], side, change))
+    with fastws.hosts.accelerated("tornado"):
+        assert ends(play([script], side, change)) == expected
+
+
+# The end of a stream --------------------------------------------------------------------------------------------------
+
+
+class _Answering:
+    """Writes down what it is told. Messages that begin with "wait" are answered when that is asked for.
+
+    Args:
+        meanwhile: what arrives while a message is handled.
+        far: where it arrives from.
+    """
+
+    def __init__(self, meanwhile: dict[str, bytes], far: socket.socket) -> None:
+        self.connection: Any = None
+        self.meanwhile, self.far, self.told = meanwhile, far, list[Any]()
+        self.held: list[asyncio.Future[None]] = []
+
+    def on_message(self, text: str) -> Any:
+        self.told.append((len(text), text[:9], state(self.connection), self.connection.stream._state))
+        self.far.sendall(self.meanwhile.get(text, b""))
+        return self._answer() if text.startswith("wait") else None
+
+    async def _answer(self) -> None:
+        self.held.append(asyncio.get_running_loop().create_future())
+        await self.held[-1]
+        self.told.append(("answers", state(self.connection), self.connection.stream._state))
+        with contextlib.suppress(websocket.WebSocketClosedError):
+            await self.connection.write_message("answer")
+            self.told.append("answered")
+
+    def on_ping(self, data: bytes) -> None:
+        self.told.append(("ping", data))
+
+    def on_ws_connection_close(self, code: int | None, reason: str | None) -> None:
+        self.told.append(("closed", code, reason))
+
+
+async def _settle() -> None:
+    for _ in range(12):
+        await asyncio.sleep(0)
+
+
+async def _held(
+    pieces: Sequence[bytes | Callable[[], Any]], meanwhile: dict[str, bytes], end: str, change: Callable[[Any], None]
+) -> list[Any]:
+    """What happens where handlers wait until nothing else happens any more, after the end of the stream.
+
+    Args:
+        pieces: what arrives, piece by piece, and functions that are called between.
+        meanwhile: what arrives while a message is handled.
+        end: "shutdown", of the peer, or "close", of the own stream.
+        change: is given the connection before it starts.
+    """
+    near, far = socket.socketpair()
+    far.setblocking(False)
+    handler = _Answering(meanwhile, far)
+    handler.connection = connection = connect(near, Side(limit=1_000_000), handler)
+    change(connection)
+    task = asyncio.ensure_future(connection._receive_frame_loop())
+    await _settle()
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            for start in range(0, len(piece), 60_000):
+                far.sendall(piece[start : start + 60_000])
+        else:
+            piece()
+        await _settle()
+        handler.told.append((connection.stream._state, connection.stream.reading()))
+    far.shutdown(socket.SHUT_WR) if end == "shutdown" else connection.stream.close()
+    await _settle()
+    while handler.held:
+        handler.held.pop().set_result(None)
+        await _settle()
+    handler.told.append((task.done(), _received(far), state(connection)))
+    connection._abort()
+    await asyncio.gather(task, return_exceptions=True)
+    far.close()
+    return handler.told
+
+
+def _call_back(connection: Any) -> None:
+    told = connection.handler.on_ws_connection_close
+    connection.stream.set_close_callback(lambda: told(0, "callback"))
+
+
+def _text(message: str) -> bytes:
+    return f(TEXT, message.encode())
+
+
+_LARGE = _text("wait" + "x" * 150_000)
+_QUICK_LARGE = _text("x" * 150_000)
+
+# What arrives, and what arrives while a message is handled.
+_HELD: dict[str, tuple[Sequence[bytes], dict[str, bytes]]] = {
+    "one": ([_text("wait")], {}),
+    "one after another": ([_text("a"), _text("wait")], {}),
+    "three at once": ([_text("wait 1") + _text("wait 2") + _text("wait 3")], {}),
+    "three at once, more later": ([_text("a") + _text("wait 2") + _text("b"), _text("c"), _text("wait 3")], {}),
+    "while the one before is handled": ([_text("a")], {"a": _text("wait")}),
+    "two while the one before is handled": ([_text("a") + _text("b")], {"b": _text("wait 1") + _text("wait 2")}),
+    "in turn": ([_text("a")], {"a": _text("b"), "b": _text("c") + _text("d"), "d": _text("wait 1") + _text("e")}),
+    "a ping before it": ([_text("a")], {"a": f(PING, b"?") + _text("wait")}),
+    "a fragment before it": ([_text("a")], {"a": f(UNFINISHED_TEXT, b"wa") + f(CONT, b"it")}),
+    "half of it": ([_text("a"), _text("wait")[4:]], {"a": _text("wait")[:4]}),
+    "its header": ([_text("a"), _text("wait")[6:]], {"a": _text("wait")[:6]}),
+    "an unmasked header": ([_text("a"), b"wait"], {"a": b"\x81\x04"}),
+    "one byte": ([_text("a"), _text("wait")[1:] + _text("b")], {"a": _text("wait")[:1]}),
+    "after an empty one": ([frame(TEXT), _text("wait")], {}),
+    "while an empty one is handled": ([frame(TEXT)], {"": _text("wait")}),
+    "large": ([_LARGE + _text("b")], {}),
+    "large in pieces": ([_LARGE[:30_000], _LARGE[30_000:90_000], _LARGE[90_000:] + _text("b") + _text("c")], {}),
+    "large with its end alone": ([_LARGE[:-10], _LARGE[-10:] + _text("b") * 9000, f(CLOSE, b"\x03\xe8")], {}),
+    "after a large one": ([_QUICK_LARGE[:30_000], _QUICK_LARGE[30_000:] + _text("wait")], {}),
+    "with a large one": ([_QUICK_LARGE + _text("wait") + _text("b")], {}),
+    "large while one is handled": ([_text("a")], {"a": _LARGE[:100_000]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [lambda _: None, _call_back], ids=["", "callback"])
+@pytest.mark.parametrize("end", ["shutdown", "close"])
+@each_case("case", _HELD.values(), ids=_HELD)
+def test_the_end_while_a_handler_waits(
+    case: tuple[Sequence[bytes], dict[str, bytes]], end: str, change: Callable[[Any], None]
+) -> None:
+    """The host does not look at a stream then: the answer is still written, and what was read is still delivered."""
+    fastws.hosts.restore()
+    expected = asyncio.run(_held(*case, end, change))
+    with fastws.hosts.accelerated("tornado"):
+        assert asyncio.run(_held(*case, end, change)) == expected
+
+
+def test_the_end_where_a_loop_was_running_already() -> None:
+    """The host's own loop does not know that a stream could be left watched."""
+
+    async def run(first: Callable[[], Any], second: Callable[[], Any]) -> Any:
+        a, last = _text("a"), _text("a") + _text("wait")
+        told = [
+            await _held([a, first, a, last], {}, "shutdown", lambda _: None),
+            await _held([a, first, a, a + a, second, a, last], {}, "shutdown", lambda _: None),
+        ]
+        fastws.hosts.restore()
+        return told
+
+    def nothing() -> None:
+        pass
+
+    def accelerate() -> None:
+        fastws.hosts.accelerate("tornado")
+
+    fastws.hosts.restore()
+    expected = asyncio.run(run(nothing, nothing))
+    assert asyncio.run(run(accelerate, nothing)) == expected
+    assert asyncio.run(run(accelerate, fastws.hosts.restore)) == expected
+    accelerate()
+    assert asyncio.run(run(fastws.hosts.restore, accelerate)) == expected
+
+
+def test_a_large_payload_that_was_given_up() -> None:
+    """The rest of it is read as the host reads it, and goes nowhere."""
+
+    async def run() -> Any:
+        near, far = socket.socketpair()
+        told: list[Any] = []
+
+        class Handler:
+            def on_message(self, message: str) -> None:
+                told.append(message)
+
+            def on_ws_connection_close(self, *_: Any) -> None:
+                told.append("closed")
+
+        connection = connect(near, Side(limit=1_000_000), Handler())
+        for piece, cancelled in ((_QUICK_LARGE[:100_000], True), (_QUICK_LARGE[100_000:] + _text("b"), False)):
+            task = None if not cancelled else asyncio.ensure_future(connection._receive_frame_loop())
+            far.sendall(piece)
+            await asyncio.sleep(0.01)
+            if task:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            told.append((state(connection), connection.stream.reading(), connection.stream._read_bytes))
+        task = asyncio.ensure_future(connection._receive_frame_loop())
+        await asyncio.sleep(0.01)
+        connection._abort()
+        await asyncio.gather(task, return_exceptions=True)
+        far.close()
+        return told
+
+    fastws.hosts.restore()
+    plain = asyncio.run(run())
+    with fastws.hosts.accelerated("tornado"):
+        assert asyncio.run(run()) == plain
+
+
 # Random traffic -------------------------------------------------------------------------------------------------------
 
 _firsts = st.one_of(first_bytes, st.sampled_from([COMPRESSED_TEXT, COMPRESSED_BINARY, UNFINISHED_COMPRESSED]))
@@ -382,18 +589,18 @@ def test_a_task_that_waits_for_a_write_is_called_as_before() -> None:
         assert asyncio.run(task()) == plain
 
 
-@dataclass
-class _NarrowSocket:
-    """A socket that takes a few bytes at a time, or fails, as the script says; ``None`` takes everything.
+class _NarrowSocket(socket.socket):
+    """A socket that takes a few bytes at a time, or fails, as the script says; after it, everything.
 
     Attributes:
         script: what becomes of each send: how many bytes it takes, or what it raises.
     """
 
-    script: list[int | BaseException]
-    sent: bytearray = field(default_factory=bytearray)
+    def __init__(self, near: socket.socket, script: list[int | BaseException]) -> None:
+        super().__init__(fileno=near.detach())
+        self.script, self.sent = script, bytearray()
 
-    def send(self, data: bytes | memoryview) -> int:
+    def send(self, data: Any, *_: Any) -> int:
         outcome = self.script.pop(0) if self.script else len(data)
         if isinstance(outcome, BaseException):
             raise type(outcome)(*outcome.args)
@@ -419,9 +626,9 @@ _SENDS: dict[str, list[int | BaseException]] = {
 async def _write_to_narrow(script: list[int | BaseException], change: Callable[[Any], None] | None = None) -> Any:
     """Two messages, then once more what waits in the stream; with the state after each step."""
     near, far = socket.socketpair()
-    connection = connect(near, Side(), None)
-    stream, narrow, trace = connection.stream, _NarrowSocket(list(script)), Trace()
-    stream.write_to_fd = narrow.send
+    narrow, trace = _NarrowSocket(near, list(script)), Trace()
+    connection = connect(narrow, Side(), None)
+    stream = connection.stream
     if change:
         change(connection)
     tasks: list[asyncio.Task[None]] = []
@@ -446,7 +653,7 @@ async def _write_to_narrow(script: list[int | BaseException], change: Callable[[
         await step("the rest", lambda: stream._handle_write() if not stream.closed() else None)
         connection._abort()
         await asyncio.gather(*tasks, return_exceptions=True)
-    near.close()
+    narrow.close()
     far.close()
     return steps, trace.logged
 
@@ -472,11 +679,73 @@ def _still_connecting(connection: Any) -> None:
     connection.stream._connecting = True
 
 
-@pytest.mark.parametrize("change", [_limit_buffer, _hook_write, _still_connecting])
+def _hook_write_to_fd(connection: Any) -> None:
+    """What it is given is a view, which is its own to release."""
+    stream, plain = connection.stream, connection.stream.write_to_fd
+
+    def write_to_fd(data: memoryview) -> Any:
+        with data.cast("c") as view:
+            return plain(bytes(view[:7]))
+
+    stream.write_to_fd = write_to_fd
+
+
+@pytest.mark.parametrize("change", [_limit_buffer, _hook_write, _still_connecting, _hook_write_to_fd])
 def test_streams_that_write_in_another_way(change: Callable[[Any], None]) -> None:
     plain = asyncio.run(_write_to_narrow([], change))
     with fastws.hosts.accelerated("tornado"):
         assert asyncio.run(_write_to_narrow([], change)) == plain
+
+
+def test_a_write_that_was_given_up_is_logged_as_before() -> None:
+    async def run() -> list[str]:
+        near, far = socket.socketpair()
+        connection, trace = connect(near, Side(), None), Trace()
+        with logged(trace):
+            written = connection.write_message(bytes(5_000_000), binary=True)
+            await asyncio.sleep(0)
+            written.cancel()
+            await asyncio.gather(written, return_exceptions=True)
+            connection.stream.close()
+            await asyncio.sleep(0)
+        far.close()
+        return trace.logged
+
+    plain = asyncio.run(run())
+    assert "BaseIOStream.write" in plain[0]
+    with fastws.hosts.accelerated("tornado"):
+        assert asyncio.run(run()) == plain
+
+
+def test_writing_where_no_loop_runs() -> None:
+    """It fails before anything is sent, and what waits leaves with the next message, however slowly."""
+
+    async def run() -> list[Any]:
+        near, far = socket.socketpair()
+        far.setblocking(False)
+        connection, steps = connect(near, Side(), None), list[Any]()
+        stream = connection.stream
+
+        def step(what: Any) -> None:
+            counted = stream._total_write_index, stream._total_write_done_index, len(stream._write_buffer)
+            steps.append((what, counted, _received(far), state(connection)))
+
+        thread = threading.Thread(target=lambda: step(called(connection.write_message, "lost")), name="another")
+        thread.start()
+        thread.join()
+        step("joined")
+        written = connection.write_message(bytes(3_000_000), binary=True)
+        while not written.done():
+            steps.append(len(_received(far)) > 0)
+            await asyncio.sleep(0)
+        step(repr(written.exception()))
+        stream.close()
+        far.close()
+        return [each for each in steps if type(each) is tuple]
+
+    plain = asyncio.run(asyncio.wait_for(run(), 20))
+    with fastws.hosts.accelerated("tornado"):
+        assert asyncio.run(asyncio.wait_for(run(), 20)) == plain
 
 
 def test_a_patched_source_of_keys_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -597,6 +866,25 @@ def test_subclasses_have_their_say(change: Callable[[Any], None]) -> None:
         plain = play([[stream]], side, change)
         with fastws.hosts.accelerated("tornado"):
             assert play([[stream]], side, change) == plain
+
+
+@pytest.mark.parametrize("name", ["_handle_message", "_run_callback", "_receive_frame", "_abort"])
+def test_methods_that_are_replaced_by_a_handler(name: str) -> None:
+    def change(connection: Any) -> None:
+        plain = connection.handler.on_message
+
+        def on_message(message: str) -> None:
+            plain(message)
+            if message == "c":
+                _hook(name)(connection)
+
+        connection.handler.on_message = on_message
+
+    script = [b"".join(map(_text, "abcdef"))]
+    fastws.hosts.restore()
+    plain = play([script], Side(), change)
+    with fastws.hosts.accelerated("tornado"):
+        assert play([script], Side(), change) == plain
 
 
 def test_restored_while_a_connection_is_open() -> None:

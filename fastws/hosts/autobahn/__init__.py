@@ -18,7 +18,7 @@ What a message that came as one frame no longer passes through has no effect if 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..host import Host, HostError, Seam
 from ..seams import make_seams
@@ -36,6 +36,15 @@ __all__ = ["HOST"]
 
 _ASYNCIO: Final = {"asyncio.websocket.WebSocketAdapterProtocol._onMessage": make_on_message}
 _TWISTED: Final = {"twisted.websocket.WebSocketAdapterProtocol.dataReceived": make_data_received}
+
+
+class _DataSeam(Seam):
+    """``data`` of the class, which connections in the middle of a read do without."""
+
+    def put(self, value: Any) -> None:
+        if value is not self.replacement:
+            self.replacement.withdraw()
+        super().put(value)
 
 
 def _seams(backend: ModuleType) -> list[Seam]:
@@ -57,7 +66,7 @@ def _seams(backend: ModuleType) -> list[Seam]:
         *make_seams(package, CORE, replaced, backend),
         masker.with_replacement(parts.create_xor_masker),
         validator.with_replacement(parts.validator),
-        Seam(f"{protocol.path}.data", protocol.current(), "data", parts.unread),
+        _DataSeam(f"{protocol.path}.data", protocol.current(), "data", parts.unread),
     ]
 
 

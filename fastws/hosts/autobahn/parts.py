@@ -10,14 +10,13 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Final
 
-from .. import counting
 from .unread import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-__all__ = ["Parts", "is_one_of_ours", "masker_class", "validator_class"]
+__all__ = ["Parts", "masker_class", "validator_class"]
 
 
 class Parts:
@@ -43,13 +42,6 @@ class Parts:
         self.unread = Unread()
         self.opened, self.closed = protocol.STATE_OPEN, protocol.STATE_CLOSED
         self.connecting = (protocol.STATE_CONNECTING, protocol.STATE_PROXY_CONNECTING)
-
-
-def is_one_of_ours(found: Any, ours: Any) -> bool:
-    """Whether what stands in the host is what we put there, be it counted."""
-    return found is ours or (
-        getattr(found, "__wrapped__", None) is ours and getattr(found, "__globals__", None) is vars(counting)
-    )
 
 
 # Masks ----------------------------------------------------------------------------------------------------------------

@@ -15,14 +15,16 @@ import operator
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
+from ..counting import is_one_of_ours
 from ..rebase import rebase
 from ..shape import read_digest
 from .known import HOOKS
-from .parts import Parts, is_one_of_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+
+    from .parts import Parts
 
 __all__ = ["make_consume_data"]
 
@@ -91,14 +93,14 @@ def _deliver_long(parts: Parts, deliver: Any) -> Any:
         if not unread.serves(type(self)):
             finished: bool = deliver(self, None)
             return finished
-        rest = [self.data, 0]
+        rest = [self.data, 0, vars(self)]
         unread.open[id(self)] = rest
         try:
             finished = deliver(self, rest)
         finally:
             unread.open.pop(id(self), None)
             if "data" not in vars(self):
-                buffer, start = rest
+                buffer, start, _ = rest
                 self.data = buffer[start:]
         return finished
 
@@ -109,14 +111,14 @@ def _deliver(parts: Parts, plain: FunctionType, backend: ModuleType) -> Any:  # 
     xor, is_utf8, view, small = backend.mask, backend.is_utf8, memoryview, _SMALL
     is_ours, hooks_of, are_the_hosts_own, the_parts = is_one_of_ours, _hooks_of, _are_the_hosts_own, parts
     names, find_message, is_usual = frozenset(_NAMES), _find_message, _is_usual(parts)
-    tell_listeners = _tell_listeners
+    tell_listeners, unread = _tell_listeners, parts.unread
     begin, closed = rebase(_begin(parts), plain), parts.closed
 
     def deliver(self: Any, rest: Any) -> bool:  # noqa: C901
         """Deliver whole messages for as long as they are the usual ones.
 
         Args:
-            rest: the bytes of a long buffer and where its rest starts, where ``data`` is ``Unread``; or None.
+            rest: what ``Unread.open`` has of a long buffer; None where it is cut at every message.
         Returns: whether nothing is left to do for the host.
         """
         kind, attributes = type(self), vars(self)
@@ -144,6 +146,8 @@ def _deliver(parts: Parts, plain: FunctionType, backend: ModuleType) -> Any:  # 
             else:
                 rest[1] = end
                 attributes.pop("data", None)
+                if unread.withdrawn:
+                    self.data = data[end:]
             begin(self, payload, key, is_binary, is_checked)
             size = len(attributes)
             self._onMessage(payload, is_binary)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .parts import Parts, is_one_of_ours
+from ..counting import is_one_of_ours
 from .quiet import is_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FunctionType, ModuleType
+
+    from .parts import Parts
 
 __all__ = ["make_send_data", "make_send_frame"]
 

@@ -16,22 +16,34 @@ class Unread:
     """A descriptor that is asked only where the object has no attribute of that name itself.
 
     Attributes:
-        open: the reads that are being delivered: ``id`` of the connection → its bytes and where the rest starts.
+        open: the reads that are being delivered: ``id`` of the connection → its bytes, where the rest starts, and the
+            attributes of the connection.
+        withdrawn: whether connections have to have ``data`` of their own again.
     """
 
-    __slots__ = ("open",)
+    __slots__ = ("open", "withdrawn")
 
     def __init__(self) -> None:
         self.open: dict[int, list[Any]] = {}
+        self.withdrawn = False
 
     def __get__(self, protocol: Any, owner: Any = None) -> Any:
         if protocol is None:
             raise AttributeError(f"type object {owner.__name__!r} has no attribute 'data'")
         if id(protocol) not in self.open:
             raise AttributeError(f"{type(protocol).__name__!r} object has no attribute 'data'")
-        data, start = self.open[id(protocol)]
+        data, start, _ = self.open[id(protocol)]
         rest = protocol.__dict__["data"] = data[start:]
         return rest
+
+    def withdraw(self) -> None:
+        """Give connections in the middle of a read their ``data``, before this is taken off the class.
+
+        In this order: whoever delivers at the same time in another thread takes ``data`` away, and looks then.
+        """
+        self.withdrawn = True
+        for data, start, attributes in [*self.open.values()]:
+            attributes.setdefault("data", data[start:])
 
     def serves(self, kind: type[Any]) -> bool:
         """Whether an object of this class finds this where it has no ``data``."""
