@@ -12,6 +12,7 @@ import fastws.hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 
 def called(function: Callable[..., object], *arguments: object) -> Any:
@@ -74,6 +75,21 @@ def failure(error: BaseException | None) -> Any:
         failure(error.__cause__),
         failure(error.__context__),
     )
+
+
+class Noting:
+    """A twin of the codec that notes the opcode of each frame that it builds."""
+
+    def __init__(self, twin: ModuleType) -> None:
+        self._twin = twin
+        self.built: list[int] = []
+
+    def encode_frame(self, opcode: int, *args: Any, **options: Any) -> Any:
+        self.built.append(opcode)
+        return self._twin.encode_frame(opcode, *args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._twin, name)
 
 
 def same_on(host: str, run: Callable[[], Any]) -> Any:

@@ -38,7 +38,7 @@ from fastws.hosts import aiohttp as adapter
 from fastws.hosts import registry
 from fresh import run_python
 from oracles import frame
-from recording import called, failure, same_on
+from recording import Noting, called, failure, same_on
 from scripted import in_pieces
 from scripted_aiohttp import COMPILED, Options, Protocol, done, play, take, write
 from traffic import (
@@ -341,21 +341,12 @@ def test_a_mask_of_somebody_else_is_used(before: bool, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("counted", ["", "1"])
 def test_frames_are_masked_by_the_codec(counted: str, adapted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as nobody has put another mask there."""
-    built: list[int] = []
-
-    class Twin:
-        def encode_frame(self, opcode: int, *args: Any, **options: Any) -> Any:
-            built.append(opcode)
-            return adapted.encode_frame(opcode, *args, **options)
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(adapted, name)
-
-    monkeypatch.setattr(registry, "backend", Twin())
+    twin = Noting(adapted)
+    monkeypatch.setattr(registry, "backend", twin)
     monkeypatch.setenv("FASTWS_COUNT_SEAMS", counted)
     with fastws.hosts.accelerated("aiohttp"):
         write(b"abc", 2, use_mask=True)
-    assert built == [2]
+    assert twin.built == [2]
 
 
 def masked(function: Any, key: Any, data: Any) -> Any:

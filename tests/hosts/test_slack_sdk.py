@@ -24,7 +24,7 @@ from fresh import run_python
 from live_server import serving
 from names import named
 from oracles import frame
-from recording import all_same_on, called, told
+from recording import Noting, all_same_on, called, told
 from scripted import ScriptedSocket, in_pieces
 from traffic import BINARY, CLOSE, CONT, PING, PONG, TEXT, streams
 from vectors import KEY
@@ -221,22 +221,13 @@ def test_a_random_source_that_was_replaced_before_anything_was_imported() -> Non
 
 
 def test_the_codec_builds_frames_with_keys_of_the_system(adapted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    built: list[int] = []
-
-    class Twin:
-        def encode_frame(self, opcode: int, *args: Any, **options: Any) -> Any:
-            built.append(opcode)
-            return adapted.encode_frame(opcode, *args, **options)
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(adapted, name)
-
-    monkeypatch.setattr(registry, "backend", Twin())
+    twin = Noting(adapted)
+    monkeypatch.setattr(registry, "backend", twin)
     with fastws.hosts.accelerated("slack-sdk"):
         internals._build_data_frame_for_sending("abc", 1)
         monkeypatch.setattr(random, "choices", lambda *_, **__: [1, 2, 3, 4])
         internals._build_data_frame_for_sending("abc", 2)
-    assert built == [1]
+    assert twin.built == [1]
 
 
 # A real connection ----------------------------------------------------------------------------------------------------
