@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib
 import os
 import sys
 from contextlib import suppress
-from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
 from .. import hosts
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from ..hosts import HostStatus
 
 __all__ = ["main"]
-
-# The status of a host that the program imports asks for it: by then it might be found beside the program.
-_ = metadata
 
 _DESCRIPTION = """\
 Run a program as python would, with the WebSocket libraries that it uses accelerated. Its arguments follow it and are
@@ -48,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.compare:
         return _compare(options, words)
     program = Program(words)
+    # The status of a host that the program imports asks for it. By then it might be found beside the program.
+    importlib.import_module("importlib.metadata")
     program.set_path()
     if not _accelerate(options):
         return 2

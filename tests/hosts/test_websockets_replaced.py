@@ -196,7 +196,12 @@ def test_asyncio_a_method_replaced_on_a_connection(name: str) -> None:
     assert same(lambda: asyncio.run(run()))[0] == 2
 
 
-def _sent_by_thread(protocol: Protocol, extension: Any = None) -> Any:
+def _sent_by_thread(protocol: Protocol, extension: Any = None, *, raises: bool = False) -> Any:
+    """What a message that is sent with threads ends in.
+
+    Args:
+        raises: whether sending fails. Then the host's other thread may send what was made before, or be too late.
+    """
     ours, theirs = socket.socketpair()
     with theirs:
         connection = websockets.sync.connection.Connection(ours, protocol, close_timeout=0.05)
@@ -211,7 +216,8 @@ def _sent_by_thread(protocol: Protocol, extension: Any = None) -> Any:
         free = connection.protocol_mutex.acquire(blocking=False)
         connection.protocol_mutex.release()
         theirs.settimeout(0.05)
-        return result, theirs.recv(4096), protocol.state, deadline, free
+        written = None if raises else theirs.recv(4096)
+        return result, written, protocol.state, deadline, free
 
 
 @pytest.mark.parametrize("error", [None, ValueError("bad")], ids=repr)
@@ -219,7 +225,7 @@ def test_sync_a_connection_that_closes_with_the_message(error: Exception | None)
     same(
         lambda: (
             _sent_by_thread(_Closing(SERVER)),
-            _sent_by_thread(Protocol(SERVER), lambda protocol: _Failing(protocol, error)),
+            _sent_by_thread(Protocol(SERVER), lambda protocol: _Failing(protocol, error), raises=error is not None),
         )
     )
 

@@ -97,7 +97,10 @@ def make_receive_data(plain: FunctionType, backend: ModuleType) -> Any:
                 failure = handed(error)
             if failure is not None:
                 # The parser meets it where it waits, as if it had taken the message itself.
-                self.parser.throw(failure)
+                try:
+                    self.parser.throw(failure)
+                finally:
+                    del failure  # a traceback and its exception would keep each other alive
                 return
             if data is None:
                 return
