@@ -37,7 +37,7 @@ def make_receive_data(plain: FunctionType, _: ModuleType) -> Any:
     frame_protocol, listening = frame_protocol_of(plain), _listening(host)
     connection, protocol, state = host["Connection"], frame_protocol.FrameProtocol, host["Connection"].state
     frame_decoder, buffer_class = frame_protocol.FrameDecoder, frame_protocol.Buffer
-    hold = holder(frame_protocol, LARGE)
+    hold, large = holder(frame_protocol), LARGE
 
     def receive_data(self: Any, data: Any) -> Any:
         proto = self._proto
@@ -50,7 +50,7 @@ def make_receive_data(plain: FunctionType, _: ModuleType) -> Any:
             decoder = proto._frame_decoder
             buffer = decoder.buffer
             if type(decoder) is frame_decoder and type(buffer) is buffer_class:
-                if not hold(decoder, buffer, data):
+                if len(data) < large or buffer.buffer or not hold(decoder, buffer, data):
                     buffer.buffer += data
                 return None
         return plain(self, data)

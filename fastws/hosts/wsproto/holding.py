@@ -48,21 +48,12 @@ def holding_class(buffer_class: Any) -> Any:
     return type(buffer_class.__name__, (buffer_class,), names)
 
 
-def holder(frame_protocol: Any, large: int) -> Callable[[Any, Any, bytes], bool]:
-    """What has the buffer of a ``FrameDecoder`` hold what was received, where it is nothing but the payload of a frame.
-
-    Args:
-        large: from so many bytes on that is worth it.
-    """
+def holder(frame_protocol: Any) -> Callable[[Any, Any, bytes], bool]:
+    """What has the buffer of a ``FrameDecoder``, which is empty, hold what was received, if that is only payload."""
     holding, most, longest = holding_class(frame_protocol.Buffer), _LENGTH, _LONGEST
 
     def hold(decoder: Any, buffer: Any, data: bytes) -> bool:
-        if (
-            len(data) < large
-            or buffer.buffer
-            or decoder.extensions
-            or (decoder.header is None and data[1] & most != longest)
-        ):
+        if decoder.extensions or (decoder.header is None and data[1] & most != longest):
             return False
         buffer._held = data
         buffer.__class__ = holding
