@@ -32,6 +32,9 @@ OPEN: Any = None
 SERVER: Any = None
 CLIENT: Any = None
 
+# The bit that opcodes of control frames have, and no others (RFC 6455 §5.5).
+_CONTROL: Final = 0x08
+
 # What stands for no limit; longer than any payload that can arrive.
 _NO_LIMIT: Final = 2**63 - 1
 
@@ -43,7 +46,7 @@ def make_protocol_parse(plain: FunctionType, backend: ModuleType) -> Any:
     module = sys.modules[plain.__module__]
     room, take = _make_room(module), _make_take(module, backend)
     largest_frame, _ = _limits(module)
-    stand_in, failing, handed = StandIn, raising, _Handed
+    stand_in, failing, handed, control = StandIn, raising, _Handed, _CONTROL
 
     def parse(self: Any) -> Any:
         # While it waits, the host's parser has the last frame in hand. It matters where that is large: without it, the
@@ -58,7 +61,7 @@ def make_protocol_parse(plain: FunctionType, backend: ModuleType) -> Any:
                         break
                     frame = yield
                     continue
-                limit = room(self)
+                limit = -1 if buffer[0] & control else room(self)
                 if limit >= 0:
                     del buffer[: take(self, buffer, limit)]
                     if not buffer:
