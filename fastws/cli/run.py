@@ -6,6 +6,7 @@ import argparse
 import functools
 import importlib
 import os
+import pkgutil
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -45,9 +46,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.compare:
         return _compare(options, words)
     program = Program(words)
-    # The status of a host that the program imports asks for it. By then it might be found beside the program.
-    importlib.import_module("importlib.metadata")
     program.set_path()
+    _load_what_might_be_shadowed()
     if not _accelerate(options):
         return 2
     try:
@@ -56,6 +56,19 @@ def main(arguments: Sequence[str]) -> int:
         for name in hosts.unnoticed():
             _tell(f"{name} is not accelerated: the program imports it in a way of its own")
     return 0
+
+
+def _load_what_might_be_shadowed() -> None:
+    """Import what the status of a host asks for later, if the program has modules that might be found instead.
+
+    It takes as long as fastws itself, so other programs have it imported where a host is told of.
+    """
+    folder = sys.path.pop(0)
+    try:
+        if any(module.name in sys.stdlib_module_names for module in pkgutil.iter_modules([folder])):
+            importlib.import_module("importlib.metadata")
+    finally:
+        sys.path.insert(0, folder)
 
 
 def _parser() -> argparse.ArgumentParser:
