@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LARGE",
+    "is_flat",
     "make_apply_mask",
     "make_encoder",
     "make_frame_parsers",
@@ -167,7 +168,7 @@ def make_serialize(plain: FunctionType, backend: ModuleType) -> Any:
     module = sys.modules[plain.__module__]
     opcode_class, first_control = module.Opcode, 8
     encode_frame, new_key, drawn = make_encoder(module, backend), backend.new_key, system_keys(module)
-    is_flat, checked, largest_control = _is_flat, _checked, 125
+    flat, checked, largest_control = is_flat, _checked, 125
 
     def serialize(self: Any, *, mask: Any, extensions: Any = None) -> Any:
         self.check()
@@ -177,7 +178,7 @@ def make_serialize(plain: FunctionType, backend: ModuleType) -> Any:
         opcode, data, fin = self.opcode, self.data, self.fin
         if (
             type(opcode) is opcode_class
-            and is_flat(data)
+            and flat(data)
             and (opcode < first_control or (fin and len(data) <= largest_control))
             and (not mask or secrets.token_bytes is drawn)
         ):
@@ -190,7 +191,7 @@ def make_serialize(plain: FunctionType, backend: ModuleType) -> Any:
     return serialize
 
 
-def _is_flat(data: Any) -> bool:
+def is_flat(data: Any) -> bool:
     """Whether the bytes of ``data`` are as many as its length says, one behind the other."""
     if type(data) is memoryview:
         return data.itemsize == 1 and data.ndim == 1 and data.c_contiguous

@@ -6,6 +6,7 @@ import codecs
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .frames import is_flat
 from .stand_in import StandIn, raising
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def make_decoder_class(backend: ModuleType) -> Any:
 
 def make_asyncio_get(plain: FunctionType, backend: ModuleType) -> Any:
     text, binary = _opcodes(plain)
-    to_text, is_flat = make_to_text(backend), _is_flat
+    to_text, flat, resume = make_to_text(backend), is_flat, _resume
 
     async def get(self: Any, decode: Any = None) -> Any:
         frames = self.frames
@@ -86,7 +87,7 @@ def make_asyncio_get(plain: FunctionType, backend: ModuleType) -> Any:
             frames.queue.appendleft(frame)
         frame = frames.queue[0]
         opcode, data = frame.opcode, frame.data
-        if (opcode is not text and opcode is not binary) or (type(data) is not bytes and not is_flat(data)):
+        if (opcode is not text and opcode is not binary) or (type(data) is not bytes and not flat(data)):
             return await plain(self, decode)
         if decode is None:
             decode = opcode is text
@@ -95,11 +96,7 @@ def make_asyncio_get(plain: FunctionType, backend: ModuleType) -> Any:
             return to_text(data) if decode else data
         frames.queue.popleft()
         if self.paused:
-            self.get_in_progress = True
-            try:
-                self.maybe_resume()
-            finally:
-                self.get_in_progress = False
+            resume(self)
         return to_text(data) if decode else bytes(data)
 
     return get
@@ -127,10 +124,13 @@ def _opcodes(plain: FunctionType) -> tuple[Any, Any]:
     return module.Opcode.TEXT, module.Opcode.BINARY
 
 
-def _is_flat(data: Any) -> bool:
-    """Whether the data of a frame is what the host joins to a message, byte by byte."""
-    kind = type(data)
-    return kind is bytes or kind is bytearray or (kind is memoryview and data.c_contiguous)
+def _resume(assembler: Any) -> None:
+    """Have reading go on where there is room again; a ``get`` is in progress then, as with the host."""
+    assembler.get_in_progress = True
+    try:
+        assembler.maybe_resume()
+    finally:
+        assembler.get_in_progress = False
 
 
 # threading ------------------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ class _Told:
 
 def make_sync_get(plain: FunctionType, backend: ModuleType) -> Any:
     text, binary = _opcodes(plain)
-    to_text, told, is_flat = make_to_text(backend), _Told, _is_flat
+    to_text, told, flat = make_to_text(backend), _Told, is_flat
 
     def get(self: Any, timeout: Any = None, decode: Any = None) -> Any:
         if type(self) is not Assembler:
@@ -185,7 +185,7 @@ def make_sync_get(plain: FunctionType, backend: ModuleType) -> Any:
             try:
                 frame = self.get_next_frame(None)
                 opcode, data = frame.opcode, frame.data
-                if frame.fin and (opcode is text or opcode is binary) and is_flat(data):
+                if frame.fin and (opcode is text or opcode is binary) and flat(data):
                     with self.mutex:
                         if self.paused:
                             self.maybe_resume()
@@ -226,8 +226,8 @@ def make_sync_put(plain: FunctionType, _: ModuleType) -> Any:
 
 def make_trio_get(plain: FunctionType, backend: ModuleType) -> Any:
     text, binary = _opcodes(plain)
-    to_text, is_flat, end = make_to_text(backend), _is_flat, plain.__globals__["trio"].EndOfChannel
-    stand_in, failing = StandIn, raising
+    to_text, end = make_to_text(backend), plain.__globals__["trio"].EndOfChannel
+    stand_in, failing, flat, resume = StandIn, raising, is_flat, _resume
 
     async def get(self: Any, decode: Any = None) -> Any:
         if type(self) is not Assembler or self.get_in_progress:
@@ -243,19 +243,17 @@ def make_trio_get(plain: FunctionType, backend: ModuleType) -> Any:
             # The host meets the end at once, and tells of it.
             return await plain(stand_in(self, recv_frames=stand_in(self.recv_frames, receive=ended)), decode)
         opcode, data = frame.opcode, frame.data
-        usual = (opcode is text or opcode is binary) and is_flat(data)
-        if not frame.fin or not usual:
+        if (opcode is not text and opcode is not binary) or not flat(data):
             self.send_frames._state.data.appendleft(frame)
-            if not usual:
-                return await plain(self, decode)
+            return await plain(self, decode)
+        if decode is None:
+            decode = opcode is text
+        if not frame.fin:
+            self.send_frames._state.data.appendleft(frame)
             data = await plain(self, False)
-            return to_text(data) if (opcode is text if decode is None else decode) else data
+            return to_text(data) if decode else data
         if self.paused:
-            self.get_in_progress = True
-            try:
-                self.maybe_resume()
-            finally:
-                self.get_in_progress = False
-        return to_text(data) if (opcode is text if decode is None else decode) else bytes(data)
+            resume(self)
+        return to_text(data) if decode else bytes(data)
 
     return get

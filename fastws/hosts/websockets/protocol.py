@@ -88,11 +88,11 @@ def make_protocol_parse(plain: FunctionType, backend: ModuleType) -> Any:
 
 def make_receive_data(plain: FunctionType, backend: ModuleType) -> Any:
     """What arrives while nothing is in the buffer need not go through it."""
-    receive, types, is_flat, handed = _make_receive(plain, backend), (bytes, bytearray), _is_flat, _Handed
+    receive, types, reads_as_bytes, handed = _make_receive(plain, backend), (bytes, bytearray), _reads_as_bytes, _Handed
 
     def receive_data(self: Any, data: Any) -> None:
         kind = type(data)
-        if kind in types or (kind is memoryview and is_flat(data)):
+        if kind in types or (kind is memoryview and reads_as_bytes(data)):
             failure = None
             try:
                 data = receive(self, data)
@@ -119,7 +119,7 @@ class _Handed(Exception):  # noqa: N818 (it is no error of its own)
         self.failure = failure
 
 
-def _is_flat(view: memoryview) -> bool:
+def _reads_as_bytes(view: memoryview) -> bool:
     """Whether a view is of bytes that stand one behind the other, and is not released."""
     try:
         return view.format == "B" and view.ndim == 1 and view.contiguous
