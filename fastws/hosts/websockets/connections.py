@@ -34,10 +34,13 @@ def make_process_event(plain: FunctionType, _: ModuleType) -> Any:
 # Sending --------------------------------------------------------------------------------------------------------------
 
 
+def _sibling(module: ModuleType, name: str) -> Any:
+    """A module of the host, by its name below the package that ``module`` belongs to."""
+    return sys.modules[f"{module.__name__.partition('.')[0]}.{name}"]
+
+
 def _make_write(module: ModuleType, backend: ModuleType) -> Callable[[Any, Any, Any], bool]:
-    package = module.__name__.partition(".")[0]
-    host: Any = sys.modules[f"{package}.protocol"]
-    frames = sys.modules[f"{package}.frames"]
+    host, frames = _sibling(module, "protocol"), _sibling(module, "frames")
     client, send_frame, frame_class = host.CLIENT, host.Protocol.send_frame, host.Frame
     encode_frame, new_key, drawn = make_encoder(frames, backend), backend.new_key, system_keys(frames)
     bytes_like = (bytes, bytearray, memoryview)
@@ -107,7 +110,7 @@ def _make_asyncio_begin(plain: Any, backend: ModuleType) -> Callable[[Any, Any, 
     write, is_open = _make_write(module, backend), module.OPEN
     is_sending = attrgetter(next(name for name in _SENDING if name in plain.__code__.co_names))
     send_context, drain = module.Connection.send_context, module.Connection.drain
-    close_expected = sys.modules[f"{module.__name__.partition('.')[0]}.protocol"].Protocol.close_expected
+    close_expected = _sibling(module, "protocol").Protocol.close_expected
 
     def begin(self: Any, message: Any, text: Any) -> Awaitable[None] | None:
         """Send a message; returns what is still to be waited for, if anything."""
@@ -193,7 +196,7 @@ _NOTHING_DONE: Final[_Outcome] = (False, None)
 def _make_sync_finish(plain: Any, backend: ModuleType) -> Callable[[Any, Any, Any], None]:
     module: Any = sys.modules[plain.__module__]
     attempt, is_open, send_context = _make_attempt(module, backend), module.OPEN, module.Connection.send_context
-    close_expected = sys.modules[f"{module.__name__.partition('.')[0]}.protocol"].Protocol.close_expected
+    close_expected = _sibling(module, "protocol").Protocol.close_expected
 
     def finish(self: Any, message: Any, text: Any) -> None:
         protocol, mutex = self.protocol, self.protocol_mutex
